@@ -1,0 +1,1 @@
+"""Fast and rigorous numbers for the graphs of `theory`."""

@@ -1,0 +1,273 @@
+"""Running a graph in a number system.
+
+An :class:`Evaluator` is prepared once per graph and system and called many times. Structural
+primitives are views or copies of arrays, the same in every system; products are reduced to stacked
+matrix products; a value is dropped after its last use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from numerics.systems.system import Array, NumberSystem
+from theory.errors import ShapeError
+from theory.graph import Graph, Node
+from theory.primitives import (
+    Add,
+    Apply,
+    Broadcast,
+    Concatenate,
+    Constant,
+    Divide,
+    Einsum,
+    Input,
+    Multiply,
+    Negative,
+    Parameter,
+    Power,
+    Reshape,
+    Scatter,
+    Subtract,
+    Sum,
+    Take,
+    Transpose,
+)
+
+Step = Callable[..., Array]
+
+
+class Evaluator:
+    """A graph made ready to run in one number system.
+
+    Args:
+        graph: what is computed.
+        system: in which numbers.
+        lead: number of leading axes of every array (trials, ensembles, field components).
+
+    >>> from numerics.systems.float64 import Float64
+    >>> from theory.tracing import trace
+    >>> graph = trace(lambda p, x: {"y": x["x"] @ p["W"]}, {"W": (2, 1)}, {"x": (1, 2)})
+    >>> Evaluator(graph, Float64())({"x": [[1, 2]], "W": [[3], [4]]})["y"]
+    array([[11.]])
+    """
+
+    def __init__(self, graph: Graph, system: NumberSystem, lead: int = 0) -> None:
+        self.graph = graph
+        self.system = system
+        self.lead = lead
+        self._steps = tuple(_step(node, graph, system, lead) for node in graph.nodes)
+        self._dead = _last_uses(graph)
+
+    def __call__(self, given: Mapping[str, Any]) -> dict[str, Array]:
+        """Values of the outputs; ``given`` names every parameter and input of the graph.
+
+        An array without leading axes counts for all trials.
+
+        Raises:
+            ShapeError: if an array is missing or does not fit.
+        """
+        values: list[Any] = [None] * len(self._steps)
+        for k, (node, step) in enumerate(zip(self.graph.nodes, self._steps, strict=True)):
+            if isinstance(node.primitive, Parameter | Input):
+                values[k] = self._bind(node.primitive, given)
+            else:
+                values[k] = step(*(values[j] for j in node.operands))
+            for j in self._dead[k]:
+                values[j] = None
+        return {name: values[k] for name, k in self.graph.outputs.items()}
+
+    def _bind(self, leaf: Parameter | Input, given: Mapping[str, Any]) -> Array:
+        if leaf.name not in given:
+            raise ShapeError(f"{leaf.name!r} is missing: the graph needs its {leaf.shape} array")
+        array = given[leaf.name]
+        if not isinstance(array, np.ndarray):
+            array = self.system.array(array)
+        missing = self.lead + len(leaf.shape) - array.ndim
+        if missing > 0:
+            array = array.reshape((1,) * missing + array.shape)
+        if missing < 0 or array.shape[self.lead :] != leaf.shape:
+            raise ShapeError(
+                f"{leaf.name!r} has shape {array.shape}, expected {self.lead} leading axes "
+                f"and {leaf.shape}"
+            )
+        return array
+
+
+def _last_uses(graph: Graph) -> tuple[tuple[int, ...], ...]:
+    last: dict[int, int] = {}
+    for k, node in enumerate(graph.nodes):
+        last[k] = k
+        for j in node.operands:
+            last[j] = k
+    kept = set(graph.outputs.values())
+    dead: list[list[int]] = [[] for _ in graph.nodes]
+    for j, k in last.items():
+        if j not in kept:
+            dead[k].append(j)
+    return tuple(tuple(js) for js in dead)
+
+
+def _step(node: Node, graph: Graph, system: NumberSystem, lead: int) -> Step:
+    shapes = [graph.nodes[j].shape for j in node.operands]
+    match node.primitive:
+        case Parameter() | Input():
+            return _unbound
+        case Constant(entries, shape):
+            value = system.constant(entries, shape, lead)
+            return lambda: value
+        case Add():
+            return system.add
+        case Subtract():
+            return system.subtract
+        case Multiply():
+            return system.multiply
+        case Divide():
+            return system.divide
+        case Negative():
+            return system.negative
+        case Power(exponent):
+            return lambda a: system.power(a, exponent)
+        case Apply(activation):
+            return lambda a: system.apply(activation, a)
+        case Einsum() as einsum:
+            return _contraction(einsum, system, lead)
+        case Sum(axes):
+            negative = tuple(k - len(shapes[0]) for k in axes)
+            return lambda a: system.sum(a, negative)
+        case Broadcast(shape):
+            return _broadcast(shape, len(shapes[0]), lead)
+        case Reshape(shape):
+            return lambda a: a.reshape(a.shape[:lead] + shape)
+        case Transpose(permutation):
+            order = (*range(lead), *(lead + k for k in permutation))
+            return lambda a: a.transpose(order)
+        case Take(axis, indices):
+            chosen = _selector(indices, lead + axis)
+            return lambda a: a[chosen]
+        case Scatter(axis, indices, size):
+            return _scatter(axis, indices, size, system, lead, len(node.shape))
+        case Concatenate(axis):
+            return lambda *parts: _concatenate(parts, axis, lead)
+
+
+def _unbound(*_: Array) -> Array:
+    raise ShapeError("a parameter or input is bound, not computed")
+
+
+def _broadcast(shape: tuple[int, ...], own: int, lead: int) -> Step:
+    added = (1,) * (len(shape) - own)
+
+    def step(a: Array) -> Array:
+        front = a.shape[:lead]
+        return np.broadcast_to(a.reshape(front + added + a.shape[lead:]), front + shape)
+
+    return step
+
+
+def _selector(indices: Sequence[int], axis: int) -> tuple[Any, ...]:
+    """An index of one axis: a slice where the indices are evenly spaced, for a view."""
+    n = len(indices)
+    step = indices[1] - indices[0] if n > 1 else 1
+    if n and step and all(indices[k] == indices[0] + k * step for k in range(n)):
+        stop = indices[0] + n * step
+        chosen: Any = slice(indices[0], stop if stop >= 0 else None, step)
+    else:
+        chosen = np.array(indices, dtype=np.intp)
+    return (slice(None),) * axis + (chosen,)
+
+
+def _scatter(
+    axis: int, indices: tuple[int, ...], size: int, system: NumberSystem, lead: int, ndim: int
+) -> Step:
+    # Repeated targets are filled in rounds of distinct ones, so that every addition is the system's.
+    rounds: list[tuple[list[int], list[int]]] = []
+    count: dict[int, int] = {}
+    for position, target in enumerate(indices):
+        seen = count[target] = count.get(target, -1) + 1
+        if seen == len(rounds):
+            rounds.append(([], []))
+        rounds[seen][0].append(position)
+        rounds[seen][1].append(target)
+    selectors = [(_selector(p, lead + axis), _selector(t, lead + axis)) for p, t in rounds]
+    zero = system.constant([0], (1,) * ndim, lead)  # type: ignore[list-item]
+
+    def step(a: Array) -> Array:
+        shape = (*a.shape[: lead + axis], size, *a.shape[lead + axis + 1 :])
+        out = np.array(np.broadcast_to(zero, np.broadcast_shapes(shape, zero.shape)))
+        for k, (source, target) in enumerate(selectors):
+            out[target] = a[source] if k == 0 else system.add(out[target], a[source])
+        return out
+
+    return step
+
+
+def _concatenate(parts: Sequence[Array], axis: int, lead: int) -> Array:
+    front = np.broadcast_shapes(*(a.shape[:lead] for a in parts))
+    stretched = [np.broadcast_to(a, front + a.shape[lead:]) for a in parts]
+    return np.concatenate(stretched, axis=lead + axis)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """How one operand of a product is brought to (stack, rows, columns) order."""
+
+    order: tuple[int, ...]
+    groups: tuple[int, int, int]  # numbers of axes in the stack, the rows and the columns
+
+    def __call__(self, a: Array, lead: int) -> Array:
+        a = a.transpose((*range(lead), *(lead + k for k in self.order)))
+        s, r, _ = self.groups
+        shape = a.shape[lead:]
+        return a.reshape((*a.shape[:lead], *shape[:s], prod(shape[s : s + r]), prod(shape[s + r :])))
+
+
+def _contraction(einsum: Einsum, system: NumberSystem, lead: int) -> Step:
+    """A two-operand einsum as one stacked matrix product (or an outer product)."""
+    left, right, out = einsum.labels
+    stack = [c for c in out if c in left and c in right]
+    summed = [c for c in left if c in right and c not in out]
+    if not summed:
+        return _outer(einsum, system, lead)
+    rows = [c for c in out if c not in right]
+    columns = [c for c in out if c not in left]
+    flipped = bool(rows and columns) and out.index(columns[0]) < out.index(rows[0])
+    if flipped:  # bᵀaᵀ has its axes in the order of the output
+        left, right, rows, columns = right, left, columns, rows
+    a_side = _Side(
+        tuple(left.index(c) for c in (*stack, *rows, *summed)),
+        (len(stack), len(rows), len(summed)),
+    )
+    b_side = _Side(
+        tuple(right.index(c) for c in (*stack, *summed, *columns)),
+        (len(stack), len(summed), len(columns)),
+    )
+    found = (*stack, *rows, *columns)
+    order = (*range(lead), *(lead + found.index(c) for c in out))
+
+    def step(a: Array, b: Array) -> Array:
+        if flipped:
+            a, b = b, a
+        row_shape = [a.shape[lead + left.index(c)] for c in rows]
+        column_shape = [b.shape[lead + right.index(c)] for c in columns]
+        product = system.matmul(a_side(a, lead), b_side(b, lead))
+        front = product.shape[:-2]
+        return product.reshape((*front, *row_shape, *column_shape)).transpose(order)
+
+    return step
+
+
+def _outer(einsum: Einsum, system: NumberSystem, lead: int) -> Step:
+    left, right, out = einsum.labels
+
+    def aligned(a: Array, labels: str) -> Array:
+        own = [c for c in out if c in labels]
+        a = a.transpose((*range(lead), *(lead + labels.index(c) for c in own)))
+        kept = iter(a.shape[lead:])
+        return a.reshape((*a.shape[:lead], *(next(kept) if c in labels else 1 for c in out)))
+
+    return lambda a, b: system.multiply(aligned(a, left), aligned(b, right))

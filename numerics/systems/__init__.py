@@ -1,0 +1,1 @@
+"""Number systems in which a graph can be evaluated."""

@@ -1,0 +1,123 @@
+"""IEEE double precision, for speed: an observation, never a proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import pi, sqrt
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from numerics.systems.system import Array
+from theory.activation import Activation
+from theory.errors import ValueSystemError
+
+FloatFunction = Callable[[Array], Array]
+
+
+def _relu(z: Array) -> Array:
+    return np.maximum(z, 0.0)
+
+
+FUNCTIONS: Mapping[str, FloatFunction] = {
+    "tanh": np.tanh,
+    "sigmoid": special.expit,
+    "softplus": lambda z: np.logaddexp(0.0, z),
+    "silu": lambda z: z * special.expit(z),
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda z: 1.0 / np.sqrt(z),
+    "step": lambda z: np.heaviside(z, 0.0),
+    "relu": _relu,
+    "normal_cdf": special.ndtr,
+    "normal_pdf": lambda z: np.exp(-0.5 * z * z) / sqrt(2 * pi),
+    "gelu": lambda z: z * special.ndtr(z),
+}
+
+
+@dataclass(frozen=True)
+class Float64:
+    """NumPy's double precision.
+
+    Args:
+        functions: what the unknown symbols are, by their printed name: ``{"phi": np.sin,
+            "phi'": np.cos}``.
+
+    >>> Float64().apply(Activation("tanh"), np.zeros(2))
+    array([0., 0.])
+    """
+
+    functions: Mapping[str, FloatFunction] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``float64``."""
+        return "float64"
+
+    def array(self, values: Any) -> Array:
+        """Numbers as doubles.
+
+        Raises:
+            ValueSystemError: if an entry is NaN or infinite.
+        """
+        a = np.asarray(values, dtype=np.float64)
+        if not np.isfinite(a).all():
+            where = tuple(int(k) for k in np.argwhere(~np.isfinite(a))[0])
+            raise ValueSystemError(f"entry {where} is {a[where]}: numbers must be finite")
+        return a
+
+    def constant(self, values: Sequence[Fraction], shape: tuple[int, ...], lead: int) -> Array:
+        """The nearest doubles."""
+        return np.array([float(v) for v in values]).reshape((1,) * lead + shape)
+
+    def add(self, a: Array, b: Array) -> Array:
+        """a + b."""
+        return a + b
+
+    def subtract(self, a: Array, b: Array) -> Array:
+        """a - b."""
+        return a - b
+
+    def multiply(self, a: Array, b: Array) -> Array:
+        """a b."""
+        return a * b
+
+    def divide(self, a: Array, b: Array) -> Array:
+        """a / b."""
+        return a / b
+
+    def negative(self, a: Array) -> Array:
+        """-a."""
+        return -a
+
+    def power(self, a: Array, exponent: int) -> Array:
+        """aⁿ."""
+        return a**exponent
+
+    def sum(self, a: Array, axes: tuple[int, ...]) -> Array:
+        """Sum over axes."""
+        return np.sum(a, axis=axes)
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """Stacked matrix product by BLAS."""
+        return a @ b
+
+    def apply(self, activation: Activation, z: Array) -> Array:
+        """A known function, or what ``functions`` says of an unknown one.
+
+        Raises:
+            ValueSystemError: for an unknown symbol without a function.
+        """
+        if activation.slope is not None:
+            return np.where(z > 0, z, float(activation.slope) * z)
+        function = FUNCTIONS.get(activation.name) or self.functions.get(repr(activation))
+        if function is None:
+            raise ValueSystemError(
+                f"{activation!r} is an unknown function: name it, e.g. "
+                f"Float64(functions={{{repr(activation)!r}: np.sin}})"
+            )
+        return function(z)

@@ -1,0 +1,1 @@
+"""Exact statements about networks, gradients and the manifolds they preserve."""

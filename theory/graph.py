@@ -1,0 +1,131 @@
+"""A computation graph: primitives in evaluation order, with named outputs.
+
+Nodes refer to earlier nodes by position, so acyclicity is a property of the representation.
+A :class:`Builder` numbers values: the same primitive of the same operands is one node, which keeps
+shared parameters shared and gives structurally equal computations equal graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from theory.errors import GraphError
+from theory.primitives import Input, Parameter, Primitive, Shape, result_shape
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One primitive applied to earlier nodes; ``shape`` is what its shape rule gives."""
+
+    primitive: Primitive
+    operands: tuple[int, ...]
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in evaluation order and the outputs, by name.
+
+    Raises:
+        GraphError: if a node refers forward, has another shape than its rule gives, or an output
+            is no node.
+
+    >>> from theory.primitives import Negative
+    >>> Graph((Node(Input("x", (3,)), (), (3,)), Node(Negative(), (0,), (3,))), {"y": 1})
+    Graph of 2 nodes: (x (3,)) -> (y (3,))
+    """
+
+    nodes: tuple[Node, ...]
+    outputs: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        for k, node in enumerate(self.nodes):
+            if any(not 0 <= j < k for j in node.operands):
+                raise GraphError(f"nodes[{k}] has operands {node.operands}: they must be < {k}")
+            shape = result_shape(node.primitive, tuple(self.nodes[j].shape for j in node.operands))
+            if shape != node.shape:
+                raise GraphError(f"nodes[{k}] has shape {node.shape}, its rule gives {shape}")
+        for name, k in self.outputs.items():
+            if not 0 <= k < len(self.nodes):
+                raise GraphError(f"output {name!r} = {k}: not one of {len(self.nodes)} nodes")
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name} {shape}" for name, shape in self.input_shapes.items())
+        out = ", ".join(f"{name} {self.nodes[k].shape}" for name, k in self.outputs.items())
+        return f"Graph of {len(self.nodes)} nodes: ({given}) -> ({out})"
+
+    def __hash__(self) -> int:
+        return hash((self.nodes, tuple(self.outputs.items())))
+
+    @cached_property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """Names and shapes of the parameters, in order of first use."""
+        return self._named(Parameter)
+
+    @cached_property
+    def input_shapes(self) -> dict[str, Shape]:
+        """Names and shapes of everything the graph must be given: parameters and inputs."""
+        return self._named((Parameter, Input))
+
+    def _named(self, kinds: type | tuple[type, ...]) -> dict[str, Shape]:
+        found = (n.primitive for n in self.nodes if isinstance(n.primitive, kinds))
+        return {p.name: p.shape for p in found if isinstance(p, Parameter | Input)}
+
+    @cached_property
+    def num_uses(self) -> tuple[int, ...]:
+        """How often each node is an operand or an output."""
+        uses = [0] * len(self.nodes)
+        for node in self.nodes:
+            for j in node.operands:
+                uses[j] += 1
+        for k in self.outputs.values():
+            uses[k] += 1
+        return tuple(uses)
+
+
+@dataclass
+class Builder:
+    """A growing graph in which equal values share one node."""
+
+    nodes: list[Node] = field(default_factory=list)
+    _numbers: dict[tuple[Primitive, tuple[int, ...]], int] = field(default_factory=dict)
+
+    def add(self, primitive: Primitive, *operands: int) -> int:
+        """The number of the value ``primitive(operands)``, new or known.
+
+        Raises:
+            GraphError: if the operands do not fit the primitive.
+        """
+        key = (primitive, operands)
+        if key not in self._numbers:
+            shape = result_shape(primitive, tuple(self.nodes[j].shape for j in operands))
+            self._numbers[key] = len(self.nodes)
+            self.nodes.append(Node(primitive, operands, shape))
+        return self._numbers[key]
+
+    def extend(self, graph: Graph) -> tuple[int, ...]:
+        """Copy a graph in; entry k is the number here of its node k."""
+        numbers: list[int] = []
+        for node in graph.nodes:
+            numbers.append(self.add(node.primitive, *(numbers[j] for j in node.operands)))
+        return tuple(numbers)
+
+    def finish(self, outputs: Mapping[str, int]) -> Graph:
+        """The graph of what the outputs need, in the same order."""
+        needed = _ancestors(self.nodes, outputs.values())
+        position = {k: n for n, k in enumerate(needed)}
+        nodes = tuple(
+            Node(node.primitive, tuple(position[j] for j in node.operands), node.shape)
+            for node in (self.nodes[k] for k in needed)
+        )
+        return Graph(nodes, {name: position[k] for name, k in outputs.items()})
+
+
+def _ancestors(nodes: list[Node], roots: Iterable[int]) -> list[int]:
+    needed = set(roots)
+    for k in range(len(nodes) - 1, -1, -1):
+        if k in needed:
+            needed.update(nodes[k].operands)
+    return sorted(needed)

@@ -1,0 +1,1 @@
+"""Linear manifolds of parameters: frozen, cloned, mirrored and zero units."""
