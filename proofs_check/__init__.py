@@ -1,0 +1,1 @@
+"""What is claimed about loss of plasticity, and by which right."""
