@@ -1,0 +1,177 @@
+"""A network: an ordinary NumPy function with named axes.
+
+The names carry the structure that proofs need: two tensors that share an axis name have the same
+units along it, so a partition of ``h`` is one statement about every tensor that has an ``h``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import prod
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from theory.axes import BATCH, axis_names
+from theory.errors import ArchitectureError, LopError
+from theory.graph import Graph
+from theory.primitives import Apply, Shape
+from theory.rewrite import replace_values
+from theory.tracing import Traced, trace
+
+Forward = Callable[[dict[str, Any], Any], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Architecture:
+    """A forward function with its parameters over named axes.
+
+    Args:
+        forward: ``forward(p, x)`` with ``p`` the parameters by name and ``x (batch, *inputs)``;
+            returns the outputs ``(batch, …)``.
+        sizes: length of every axis.
+        parameters: axes of every parameter.
+        inputs: axes of ``x`` after the batch.
+        name: how reports call it.
+        frozen: units overridden by a constant, ``{"h": {3: 0}}``: what a unit is on data on which
+            φ' vanishes. See :meth:`freeze`.
+
+    Raises:
+        ArchitectureError: if an axis is unknown, a length is not positive, or the forward
+            function does not return an array whose first axis is the batch.
+
+    >>> import numpy as np
+    >>> net = Architecture(
+    ...     lambda p, x: np.tanh(x @ p["W"] + p["b"]) @ p["V"],
+    ...     sizes={"x": 3, "h": 4, "y": 2},
+    ...     parameters={"W": ("x", "h"), "b": ("h",), "V": ("h", "y")},
+    ... )
+    >>> net.num_parameters, net.output_shape
+    (24, (2,))
+    """
+
+    forward: Forward
+    sizes: Mapping[str, int]
+    parameters: Mapping[str, tuple[str, ...]]
+    inputs: tuple[str, ...] = ("x",)
+    name: str = "architecture"
+    frozen: Mapping[str, Mapping[int, Fraction]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    def __post_init__(self) -> None:
+        for axis, n in self.sizes.items():
+            if not isinstance(n, int) or n < 1:
+                raise ArchitectureError(f"sizes[{axis!r}]={n!r}: a length is a positive integer")
+        if not self.parameters:
+            raise ArchitectureError("parameters={}: an architecture has at least one parameter")
+        for entry, axes in (("inputs", self.inputs), *self.parameters.items()):
+            for axis in axes:
+                self._check_axis(entry, axis)
+        for axis, units in self.frozen.items():
+            self._check_axis("frozen", axis)
+            for unit in units:
+                if not 0 <= unit < self.sizes[axis]:
+                    n = self.sizes[axis]
+                    raise ArchitectureError(
+                        f"frozen[{axis!r}]: unit {unit} is not in 0..{n - 1}"
+                    )
+
+    def _check_axis(self, entry: str, axis: str) -> None:
+        if axis not in self.sizes:
+            known = ", ".join(self.sizes)
+            raise ArchitectureError(f"{entry}: unknown axis {axis!r}; the axes are {known}")
+
+    @property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """Shape of every parameter."""
+        return {p: tuple(self.sizes[a] for a in axes) for p, axes in self.parameters.items()}
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of scalar parameters."""
+        return sum(prod(shape) for shape in self.parameter_shapes.values())
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one sample."""
+        return tuple(self.sizes[a] for a in self.inputs)
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one sample's output."""
+        graph = self.graph()
+        return graph.nodes[graph.outputs["y"]].shape[1:]
+
+    @property
+    def declared_axes(self) -> dict[str, tuple[str, ...]]:
+        """Axis names of the parameters and of the input ``x``."""
+        return {**self.parameters, "x": (BATCH, *self.inputs)}
+
+    def freeze(self, axis: str, unit: int, value: Fraction | int = 0) -> Architecture:
+        """The architecture in which one unit outputs ``value`` whatever reaches it.
+
+        Raises:
+            ArchitectureError: if there is no such unit.
+        """
+        units = {**self.frozen.get(axis, {}), unit: Fraction(value)}
+        return replace(self, frozen={**self.frozen, axis: units})
+
+    def graph(self, batch: int = 1) -> Graph:
+        """The forward graph for ``batch`` samples: parameters, input ``x``, output ``y``.
+
+        Raises:
+            ArchitectureError: if the forward function fails, leaves a parameter unused, or
+                returns no array with the batch as its first axis; or if a frozen unit's axis
+                meets no function symbol.
+            TraceError: if it does what a traced array cannot follow.
+        """
+
+        def forward(p: dict[str, Traced], x: dict[str, Traced]) -> dict[str, Any]:
+            try:
+                return {"y": self.forward(dict(p), x["x"])}
+            except LopError:
+                raise
+            except Exception as error:
+                kind = type(error).__name__
+                raise ArchitectureError(f"{self.name}: forward fails: {kind}: {error}") from error
+
+        graph = trace(forward, self.parameter_shapes, {"x": (batch, *self.input_shape)})
+        shape = graph.nodes[graph.outputs["y"]].shape
+        if not shape or shape[0] != batch:
+            raise ArchitectureError(
+                f"{self.name}: forward returns shape {shape}, expected ({batch}, ...)"
+            )
+        if unused := [p for p in self.parameters if p not in graph.parameter_shapes]:
+            raise ArchitectureError(f"{self.name}: forward never uses parameter {unused[0]!r}")
+        return _override(graph, self) if self.frozen else graph
+
+
+def _override(graph: Graph, architecture: Architecture) -> Graph:
+    """Replace the frozen units' values by constants, so that their derivative is 0."""
+    names = axis_names(graph, architecture.declared_axes)
+    met: set[str] = set()
+
+    def frozen_value(k: int, value: Traced) -> Traced:
+        for position, axis in enumerate(names[k]):
+            if axis in architecture.frozen:
+                met.add(axis)
+                units = architecture.frozen[axis]
+                length = value.shape[position]
+                column = (length,) + (1,) * (value.ndim - position - 1)
+                alive = [int(u not in units) for u in range(length)]
+                held = [units.get(u, Fraction(0)) for u in range(length)]
+                value = value * np.reshape(np.array(alive, dtype=object), column)
+                value = value + np.reshape(np.array(held, dtype=object), column)
+        return value
+
+    def change(k: int, value: Traced) -> Traced:
+        return frozen_value(k, value) if isinstance(graph.nodes[k].primitive, Apply) else value
+
+    result = replace_values(graph, change)
+    if missing := set(architecture.frozen) - met:
+        raise ArchitectureError(f"frozen: no function symbol acts along axis {min(missing)!r}")
+    return result
