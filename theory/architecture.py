@@ -120,6 +120,10 @@ class Architecture:
         units = {**self.frozen.get(axis, {}), unit: Fraction(value)}
         return replace(self, frozen={**self.frozen, axis: units})
 
+    def unfrozen(self) -> Architecture:
+        """The architecture without overrides."""
+        return replace(self, frozen=MappingProxyType({}))
+
     def graph(self, batch: int = 1) -> Graph:
         """The forward graph for ``batch`` samples: parameters, input ``x``, output ``y``.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
+from theory.errors import GraphError
 from theory.graph import Graph, Node
 from theory.primitives import (
     Broadcast,
@@ -100,3 +101,54 @@ def _through_reshape(names: Names, old: tuple[int, ...], new: tuple[int, ...]) -
     """An axis keeps its name if equally many entries stand before and after it."""
     places = {(prod(old[:k]), n): names[k] for k, n in enumerate(old) if n != 1}
     return tuple(places.get((prod(new[:k]), n)) if n != 1 else None for k, n in enumerate(new))
+
+
+def contracted_axes(graph: Graph) -> dict[str, tuple[bool, ...]]:
+    """For each axis of each parameter, whether its first use sums over it (a source axis).
+
+    A weight ``W (x, h)`` in ``x @ W`` sums over its sources ``x`` and keeps its targets ``h``; a
+    bias or a gain keeps its axis.
+
+    Raises:
+        GraphError: if uses of a shared parameter differ, so that source and target are ambiguous.
+
+    >>> from theory.tracing import trace
+    >>> graph = trace(lambda p, x: {"y": x["x"] @ p["W"]}, {"W": (3, 4)}, {"x": (5, 3)})
+    >>> contracted_axes(graph)
+    {'W': (True, False)}
+    """
+    found: dict[str, tuple[bool, ...]] = {}
+    carried: dict[int, tuple[str, tuple[int, ...]]] = {}  # node: parameter, its axis at each axis
+    for k, node in enumerate(graph.nodes):
+        if isinstance(node.primitive, Parameter):
+            carried[k] = (node.primitive.name, tuple(range(len(node.shape))))
+            continue
+        for position, j in enumerate(node.operands):
+            if j not in carried:
+                continue
+            name, axes = carried[j]
+            if isinstance(node.primitive, Transpose):
+                carried[k] = (name, tuple(axes[a] for a in node.primitive.permutation))
+                continue
+            summed = _summed_axes(node, position)
+            roles = [False] * len(graph.parameter_shapes[name])
+            for place, axis in enumerate(axes):
+                if place in summed:
+                    roles[axis] = True
+            if found.setdefault(name, tuple(roles)) != tuple(roles):
+                raise GraphError(
+                    f"parameter {name!r} is used with axes in different roles: source and target "
+                    "are ambiguous"
+                )
+    return found
+
+
+def _summed_axes(node: Node, position: int) -> set[int]:
+    match node.primitive:
+        case Einsum() as einsum:
+            labels = einsum.labels[position]
+            return {k for k, label in enumerate(labels) if label not in einsum.labels[2]}
+        case Sum(axes):
+            return set(axes)
+        case _:
+            return set()

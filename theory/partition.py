@@ -123,6 +123,14 @@ class AxisPartition:
             units = np.concatenate(parts, axis=axis)
         return units if self._is_sorted else np.take(units, self._place, axis=axis)
 
+    def expand_vector(self, values: Any) -> Any:
+        """Block-constant along the last axis."""
+        return self.expand(values, -1)
+
+    def complete_vector(self, values: Any) -> Any:
+        """Zero-sum along the last axis."""
+        return self.complete(values, -1)
+
     def block_sums(self, values: Any, axis: int) -> Any:
         """Sums over blocks: units ``(…, size, …)`` to blocks ``(…, num_blocks, …)``."""
         return np.stack(

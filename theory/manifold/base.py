@@ -1,0 +1,124 @@
+"""Affine sets of parameters: {θ : A θ = b} with A sparse and integer.
+
+A manifold knows two descriptions of itself. Coordinates: :meth:`Manifold.embed` maps free
+coordinates affinely onto the manifold, one to one, so uniform coordinates are a uniform point and
+nothing is rejected. Equations: :meth:`Manifold.constraints` lists the rows of A. ``embed`` is plain
+NumPy code, so the coordinates may be floats, residues, SymPy symbols or traced arrays.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from theory.primitives import Shape
+
+Parameters = Mapping[str, Any]
+SparseVector = dict[tuple[str, int], Fraction]  # (parameter, flat index) to coefficient
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """One row of A θ = b.
+
+    Attributes:
+        terms: coefficients of the row, by (parameter, flat index).
+        value: the entry of b.
+        label: the law in words.
+    """
+
+    terms: SparseVector
+    value: Fraction
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A tensor over some axes of a parameter, given by an integer linear map of free entries."""
+
+    axes: tuple[int, ...]
+    free_shape: Shape
+    embed: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NormalTest:
+    """A family of normal vectors Σ_p ⊗ factors(p), multilinear in the factors' free entries.
+
+    The family spans a part of the normal space, so a gradient is orthogonal to that part exactly
+    if it is orthogonal to a generic member.
+    """
+
+    label: str
+    factors: Mapping[str, tuple[Factor, ...]]
+
+
+class Manifold(ABC):
+    """An affine set in the space of named parameters."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What reports call it."""
+
+    @property
+    @abstractmethod
+    def shapes(self) -> Mapping[str, Shape]:
+        """Shapes of all parameters of the ambient space."""
+
+    @property
+    @abstractmethod
+    def free_shapes(self) -> Mapping[str, Shape]:
+        """Shapes of the free coordinates, by name."""
+
+    @abstractmethod
+    def embed(self, free: Parameters) -> dict[str, Any]:
+        """The point with the given coordinates; arrays may have leading axes."""
+
+    @abstractmethod
+    def constraints(self) -> Iterator[Constraint]:
+        """Linearly independent rows of A θ = b; as many as the codimension."""
+
+    @abstractmethod
+    def tangent_basis(self) -> Iterator[SparseVector]:
+        """A basis of the tangent space."""
+
+    @abstractmethod
+    def normal_tests(self) -> tuple[NormalTest, ...]:
+        """Families whose sum spans the normal space."""
+
+    @abstractmethod
+    def normal_part(self, theta: Parameters) -> dict[str, Any]:
+        """θ minus its orthogonal projection onto the manifold."""
+
+    @property
+    def dimension(self) -> int:
+        """Number of free coordinates."""
+        return sum(prod(shape) for shape in self.free_shapes.values())
+
+    @property
+    def codimension(self) -> int:
+        """Number of independent constraints."""
+        return sum(prod(shape) for shape in self.shapes.values()) - self.dimension
+
+    def normal_basis(self) -> Iterator[SparseVector]:
+        """A basis of the normal space: the rows of A."""
+        return (constraint.terms for constraint in self.constraints())
+
+    def project(self, theta: Parameters) -> dict[str, Any]:
+        """The nearest point of the manifold."""
+        normal = self.normal_part(theta)
+        return {p: theta[p] - normal[p] for p in self.shapes}
+
+    def distance(self, theta: Parameters) -> Any:
+        """Euclidean distance from the manifold, over the leading axes if there are any."""
+        total: Any = 0
+        for p, part in self.normal_part(theta).items():
+            total = total + np.sum(part * part, axis=tuple(range(-len(self.shapes[p]), 0)))
+        return np.sqrt(total)

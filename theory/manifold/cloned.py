@@ -1,0 +1,275 @@
+"""Manifolds of cloned units: IE, OE, IE∩OE, BC and its leaves.
+
+Along each partitioned axis a tensor splits into a block-constant part, ``C``, and a zero-sum part,
+``Z``. A pattern such as ``CZ`` names one part of a matrix, the parts are orthogonal, and each
+manifold of cloned units is a choice of patterns:
+
+    IE      no ``C…C`` on the source axes with a ``Z`` on the target axes
+    OE      no ``Z`` on the source axes with ``C…C`` on the target axes
+    IE∩OE   both: of a matrix, ``CC`` and ``ZZ``
+    BC      ``C…C`` alone;  a leaf is a point of IE∩OE plus BC
+
+The definitions follow arXiv 2510.00304, §"cloned units", with the index order that makes them true
+(``theory.md`` E5a): a sum over *sources* for each target is the forward half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from theory.architecture import Architecture
+from theory.axes import contracted_axes
+from theory.errors import ManifoldError
+from theory.manifold.base import (
+    Constraint,
+    Factor,
+    Manifold,
+    NormalTest,
+    Parameters,
+    SparseVector,
+)
+from theory.partition import AxisPartition, Partition
+from theory.primitives import Shape
+
+
+@dataclass(frozen=True, eq=False)
+class ClonedManifold(Manifold):
+    """The parameters whose tensors have only the allowed patterns, about an optional offset.
+
+    Args:
+        label: what reports call it.
+        axes: the partition of every axis of every parameter.
+        allowed: the patterns of every parameter, one letter an axis.
+        offset: a point of the manifold other than 0, for a leaf.
+
+    Raises:
+        ManifoldError: if a pattern does not fit its parameter.
+    """
+
+    label: str
+    axes: Mapping[str, tuple[AxisPartition, ...]]
+    allowed: Mapping[str, frozenset[str]]
+    offset: Parameters | None = None
+
+    def __post_init__(self) -> None:
+        for p, patterns in self.allowed.items():
+            for pattern in patterns:
+                if len(pattern) != len(self.axes[p]) or set(pattern) - {"C", "Z"}:
+                    raise ManifoldError(
+                        f"allowed[{p!r}]: pattern {pattern!r} does not name {len(self.axes[p])} axes"
+                    )
+        if self.offset is not None:
+            for p, shape in self.shapes.items():
+                if np.shape(self.offset[p]) != shape:
+                    raise ManifoldError(
+                        f"offset[{p!r}] has shape {np.shape(self.offset[p])}, expected {shape}"
+                    )
+
+    @property
+    def name(self) -> str:
+        """The label."""
+        return self.label
+
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
+        """Shapes of the parameters."""
+        return {p: tuple(axis.size for axis in axes) for p, axes in self.axes.items()}
+
+    @cached_property
+    def free_shapes(self) -> Mapping[str, Shape]:
+        """One array of coordinates for each parameter and allowed pattern, ``W1:CC``."""
+        return {
+            f"{p}:{pattern}": self._part_shape(p, pattern)
+            for p in self.axes
+            for pattern in self._patterns(p, self.allowed[p])
+        }
+
+    def _patterns(self, p: str, chosen: frozenset[str]) -> list[str]:
+        return sorted(c for c in chosen if prod(self._part_shape(p, c)))
+
+    def _forbidden(self, p: str) -> list[str]:
+        return self._patterns(p, _all_patterns(len(self.axes[p])) - self.allowed[p])
+
+    def _part_shape(self, p: str, pattern: str) -> Shape:
+        return tuple(
+            axis.num_blocks if letter == "C" else axis.num_mixed
+            for letter, axis in zip(pattern, self.axes[p], strict=True)
+        )
+
+    def embed(self, free: Parameters) -> dict[str, Any]:
+        """Sum of the parts, each spread over its axes, plus the offset."""
+        theta: dict[str, Any] = {}
+        for p, axes in self.axes.items():
+            total: Any = None if self.offset is None else self.offset[p]
+            for pattern in self._patterns(p, self.allowed[p]):
+                part = free[f"{p}:{pattern}"]
+                for k in range(len(axes)):
+                    part = _spread(axes[k], pattern[k], part, k - len(axes))
+                total = part if total is None else total + part
+            if total is None:
+                raise ManifoldError(f"{self.label}: parameter {p!r} has no coordinates left")
+            theta[p] = total
+        return theta
+
+    def constraints(self) -> Iterator[Constraint]:
+        """One row for each basis vector of a forbidden pattern."""
+        for p in self.axes:
+            for pattern in self._forbidden(p):
+                for terms in self._basis(p, pattern):
+                    value = Fraction(0)
+                    if self.offset is not None:
+                        flat = np.ravel(np.asarray(self.offset[p]))
+                        value = sum((c * Fraction(flat[e]) for (_, e), c in terms.items()), value)
+                    yield Constraint(terms, value, f"{p}:{pattern}")
+
+    def tangent_basis(self) -> Iterator[SparseVector]:
+        """The basis vectors of the allowed patterns."""
+        for p in self.axes:
+            for pattern in self._patterns(p, self.allowed[p]):
+                yield from self._basis(p, pattern)
+
+    def _basis(self, p: str, pattern: str) -> Iterator[SparseVector]:
+        axes = self.axes[p]
+        bases = [
+            axis.constant_basis() if letter == "C" else axis.mixed_basis()
+            for letter, axis in zip(pattern, axes, strict=True)
+        ]
+        strides = [prod(self.shapes[p][k + 1 :]) for k in range(len(axes))]
+        for vectors in product(*bases):
+            yield {
+                (p, sum(s * unit for s, (unit, _) in zip(strides, entry, strict=True))): Fraction(
+                    prod(c for _, c in entry)
+                )
+                for entry in product(*(v.items() for v in vectors))
+            }
+
+    def normal_tests(self) -> tuple[NormalTest, ...]:
+        """For each forbidden pattern the products of one vector an axis."""
+        tests = []
+        for p, axes in self.axes.items():
+            for pattern in self._forbidden(p):
+                factors = tuple(
+                    Factor(
+                        (k,),
+                        (axis.num_blocks if letter == "C" else axis.num_mixed,),
+                        axis.expand_vector if letter == "C" else axis.complete_vector,
+                    )
+                    for k, (letter, axis) in enumerate(zip(pattern, axes, strict=True))
+                )
+                tests.append(NormalTest(f"{p}:{pattern}", {p: factors}))
+        return tuple(tests)
+
+    def normal_part(self, theta: Parameters) -> dict[str, Any]:
+        """The parts with forbidden patterns of θ minus the offset."""
+        normal: dict[str, Any] = {}
+        for p, axes in self.axes.items():
+            point = np.asarray(theta[p])
+            if self.offset is not None:
+                point = point - np.asarray(self.offset[p])
+            total: Any = point * 0
+            for pattern in self._forbidden(p):
+                part = point
+                for k, letter in enumerate(pattern):
+                    mean = axes[k].block_means(part, k - len(axes))
+                    part = mean if letter == "C" else part - mean
+                total = total + part
+            normal[p] = total
+        return normal
+
+
+def _spread(axis: AxisPartition, letter: str, values: Any, k: int) -> Any:
+    return axis.expand(values, k) if letter == "C" else axis.complete(values, k)
+
+
+def _all_patterns(ndim: int) -> frozenset[str]:
+    return frozenset("".join(letters) for letters in product("CZ", repeat=ndim))
+
+
+def _halves(pattern: str, is_source: tuple[bool, ...]) -> tuple[bool, bool]:
+    """Whether the pattern has a ``Z`` on its source axes, and on its target axes."""
+    mixed = [letter == "Z" for letter in pattern]
+    return (
+        any(m for m, s in zip(mixed, is_source, strict=True) if s),
+        any(m for m, s in zip(mixed, is_source, strict=True) if not s),
+    )
+
+
+def _cloned(
+    architecture: Architecture,
+    partition: Partition,
+    label: str,
+    forbidden: frozenset[tuple[bool, bool]],
+    offset: Parameters | None = None,
+) -> ClonedManifold:
+    sources = contracted_axes(architecture.unfrozen().graph())
+    axes = {p: tuple(partition[a] for a in names) for p, names in architecture.parameters.items()}
+    allowed = {
+        p: frozenset(c for c in _all_patterns(len(axes[p])) if _halves(c, sources[p]) not in forbidden)
+        for p in axes
+    }
+    return ClonedManifold(label, axes, allowed, offset)
+
+
+_FORWARD = (False, True)  # constant on the sources, mixed on the targets
+_BACKWARD = (True, False)
+_MIXED = (True, True)
+
+
+def incoming_equitable(architecture: Architecture, partition: Partition) -> ClonedManifold:
+    """IE: Σ_{u∈S_i} w_uv is the same for all v in S_j.
+
+    >>> from theory.partition import make_partition
+    >>> from theory.zoo import mlp
+    >>> net = mlp([2, 2, 1])
+    >>> incoming_equitable(net, make_partition(net.sizes, {"h1": [[0, 1]]})).codimension
+    3
+    """
+    return _cloned(architecture, partition, "IE", frozenset({_FORWARD}))
+
+
+def outgoing_equitable(architecture: Architecture, partition: Partition) -> ClonedManifold:
+    """OE: Σ_{v∈S_j} w_uv is the same for all u in S_i."""
+    return _cloned(architecture, partition, "OE", frozenset({_BACKWARD}))
+
+
+def equitable(architecture: Architecture, partition: Partition) -> ClonedManifold:
+    """IE∩OE, on which clones agree forward and backward (P3, P4).
+
+    >>> from theory.partition import make_partition
+    >>> from theory.zoo import mlp
+    >>> net = mlp([3, 4, 4, 2])
+    >>> clones = make_partition(net.sizes, {"h1": [[0, 1], [2, 3]], "h2": [[0, 1], [2, 3]]})
+    >>> equitable(net, clones).dimension
+    24
+    """
+    return _cloned(architecture, partition, "IE∩OE", frozenset({_FORWARD, _BACKWARD}))
+
+
+def block_constant(architecture: Architecture, partition: Partition) -> ClonedManifold:
+    """BC: all entries between two blocks are equal; the linear space of every leaf."""
+    return _cloned(
+        architecture, partition, "BC", frozenset({_FORWARD, _BACKWARD, _MIXED})
+    )
+
+
+def leaf(architecture: Architecture, partition: Partition, point: Parameters) -> ClonedManifold:
+    """The leaf ``point + BC`` through a point of IE∩OE.
+
+    Raises:
+        ManifoldError: if the point's shapes do not fit.
+    """
+    return _cloned(
+        architecture,
+        partition,
+        "leaf",
+        frozenset({_FORWARD, _BACKWARD, _MIXED}),
+        {p: np.asarray(point[p]) for p in architecture.parameters},
+    )

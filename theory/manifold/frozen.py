@@ -1,0 +1,154 @@
+"""Manifolds of frozen units (P2), and the full trap around them (E2a).
+
+A unit is frozen where φ' vanishes on all data met: its value is a constant c and its incoming
+parameters have no gradient. That much is the paper's M_F. The trap is larger: each target k of a
+frozen unit v sees the constant c, so ``∂ℓ/∂w_vk = c δ_k`` and ``∂ℓ/∂b_k = δ_k`` are proportional and
+``w_vk - c b_k`` is conserved; for c = 0, w_vk itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from itertools import product
+
+from theory.architecture import Architecture
+from theory.axes import contracted_axes
+from theory.errors import ManifoldError
+from theory.manifold.affine import AffineManifold
+from theory.manifold.base import Constraint
+
+Values = Mapping[tuple[str, int], Fraction]  # exact values of pinned entries; 0 if missing
+
+
+def frozen(architecture: Architecture, values: Values | None = None) -> AffineManifold:
+    """M_F: the incoming parameters of every frozen unit keep their values.
+
+    Args:
+        architecture: with at least one frozen unit (:meth:`Architecture.freeze`).
+        values: the values at which entries (parameter, flat index) are pinned.
+
+    Raises:
+        ManifoldError: if no unit is frozen.
+
+    >>> from theory.zoo import mlp
+    >>> frozen(mlp([3, 4, 4, 2]).freeze("h1", 0)).codimension
+    4
+    """
+    edges = _Edges(architecture)
+    rows = tuple(_pinned(edges, edges.frozen, values or {}))
+    return AffineManifold("M_F", architecture.parameter_shapes, rows)
+
+
+def trap(architecture: Architecture, values: Values | None = None) -> AffineManifold:
+    """M_F and what the targets of frozen units conserve: w_vk - c b_k, or w_vk where c = 0.
+
+    Targets without a bias keep w_vk only where c = 0; among several frozen sources with values
+    c_1, c_2, … of such a target, the combinations ``c_2 w_1k - c_1 w_2k`` are kept. Where all
+    targets of a unit are frozen, it starves and its incoming parameters are kept too.
+
+    Raises:
+        ManifoldError: if no unit is frozen.
+
+    >>> from theory.zoo import mlp
+    >>> net = mlp([3, 4, 4, 2])
+    >>> trap(net.freeze("h1", 0)).dimension, trap(net.freeze("h2", 0)).dimension
+    (38, 39)
+    """
+    edges = _Edges(architecture)
+    values = values or {}
+    silent = edges.silent()
+    rows = list(_pinned(edges, silent, values))
+    for target, sources in edges.constant_sources().items():
+        if target not in silent:
+            rows += _proportional(sources, edges.biases.get(target), values)
+    return AffineManifold("trap", architecture.parameter_shapes, tuple(rows))
+
+
+Unit = tuple[str, int]  # axis and index
+Entry = tuple[str, int]  # parameter and flat index
+
+
+class _Edges:
+    """The scalar edges of an architecture of matrices and biases: who feeds whom."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        if not architecture.frozen:
+            raise ManifoldError("no unit is frozen: freeze one with architecture.freeze(axis, unit)")
+        self.frozen = {
+            (axis, unit): value
+            for axis, units in architecture.frozen.items()
+            for unit, value in units.items()
+        }
+        self.incoming: dict[Unit, list[Entry]] = {}
+        self.outgoing: dict[Unit, list[tuple[Entry, Unit]]] = {}
+        self.biases: dict[Unit, Entry] = {}
+        sources = contracted_axes(architecture.unfrozen().graph())
+        for p, axes in architecture.parameters.items():
+            match sources[p]:
+                case (False,):
+                    for k in range(architecture.sizes[axes[0]]):
+                        self.biases[axes[0], k] = (p, k)
+                        self.incoming.setdefault((axes[0], k), []).append((p, k))
+                case (True, False):
+                    n, m = (architecture.sizes[a] for a in axes)
+                    for v, k in product(range(n), range(m)):
+                        self._connect((axes[0], v), (axes[1], k), (p, v * m + k))
+                case (False, True):
+                    n, m = (architecture.sizes[a] for a in axes)
+                    for k, v in product(range(n), range(m)):
+                        self._connect((axes[1], v), (axes[0], k), (p, k * m + v))
+                case _:
+                    raise ManifoldError(
+                        f"parameter {p!r} over {axes}: frozen units are described for matrices "
+                        "from a source to a target axis and for biases"
+                    )
+
+    def _connect(self, source: Unit, target: Unit, entry: Entry) -> None:
+        self.incoming.setdefault(target, []).append(entry)
+        self.outgoing.setdefault(source, []).append((entry, target))
+
+    def silent(self) -> set[Unit]:
+        """Units that receive no adjoint: frozen, or all of whose targets are silent."""
+        silent: set[Unit] = set(self.frozen)
+        while True:
+            starved = {
+                unit
+                for unit, targets in self.outgoing.items()
+                if unit not in silent and all(target in silent for _, target in targets)
+            }
+            if not starved:
+                return silent
+            silent |= starved
+
+    def constant_sources(self) -> dict[Unit, list[tuple[Entry, Fraction]]]:
+        """For every target its edges from frozen units, with the constants they carry."""
+        found: dict[Unit, list[tuple[Entry, Fraction]]] = {}
+        for unit, value in self.frozen.items():
+            for entry, target in self.outgoing.get(unit, ()):
+                found.setdefault(target, []).append((entry, value))
+        return found
+
+
+def _pinned(edges: _Edges, units: Iterable[Unit], values: Values) -> Iterator[Constraint]:
+    for axis, unit in sorted(units):
+        for entry in edges.incoming.get((axis, unit), ()):
+            value = values.get(entry, Fraction(0))
+            yield Constraint({entry: Fraction(1)}, value, f"{entry[0]} into {axis}[{unit}]")
+
+
+def _proportional(
+    sources: list[tuple[Entry, Fraction]], bias: Entry | None, values: Values
+) -> Iterator[Constraint]:
+    """Laws among gradients that are known multiples of one δ_k."""
+    base, scale = (bias, Fraction(1)) if bias is not None else (None, Fraction(0))
+    for entry, c in sources:
+        if c == 0:
+            terms = {entry: Fraction(1)}
+        elif base is None:
+            base, scale = entry, c
+            continue
+        else:
+            terms = {entry: scale, base: -c}
+        value = sum((a * values.get(e, Fraction(0)) for e, a in terms.items()), Fraction(0))
+        yield Constraint(terms, value, f"{entry[0]} from a unit frozen at {c}")
