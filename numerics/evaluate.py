@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -60,42 +61,55 @@ class Evaluator:
         self.graph = graph
         self.system = system
         self.lead = lead
+        self._dtype = system.constant((Fraction(0),), (), 1).dtype
         self._steps = tuple(_step(node, graph, system, lead) for node in graph.nodes)
         self._dead = _last_uses(graph)
 
     def __call__(self, given: Mapping[str, Any]) -> dict[str, Array]:
         """Values of the outputs; ``given`` names every parameter and input of the graph.
 
-        An array without leading axes counts for all trials.
+        An array of the system's kind of dtype holds the system's numbers; other arrays, and plain
+        numbers, are converted by ``system.array``. Leading axes that an array lacks stand between
+        its own and the shape in the graph and have length 1: the array counts for all trials. An
+        output has length 1 along a leading axis on which it does not depend, and may share memory
+        with what was given.
 
         Raises:
-            ShapeError: if an array is missing or does not fit.
+            ShapeError: if an array is missing or does not fit, or leading axes disagree.
+            ValueSystemError: if a number, or a function symbol, has no value in the system.
         """
         values: list[Any] = [None] * len(self._steps)
-        for k, (node, step) in enumerate(zip(self.graph.nodes, self._steps, strict=True)):
+        leading: dict[str, tuple[int, ...]] = {}
+        for k, node in enumerate(self.graph.nodes):
             if isinstance(node.primitive, Parameter | Input):
                 values[k] = self._bind(node.primitive, given)
-            else:
+                leading[node.primitive.name] = values[k].shape[: self.lead]
+        try:
+            np.broadcast_shapes(*leading.values())
+        except ValueError:
+            raise ShapeError(f"leading axes disagree: {leading}") from None
+        for k, (node, step) in enumerate(zip(self.graph.nodes, self._steps, strict=True)):
+            if values[k] is None:
                 values[k] = step(*(values[j] for j in node.operands))
             for j in self._dead[k]:
                 values[j] = None
-        return {name: values[k] for name, k in self.graph.outputs.items()}
+        return {name: np.asarray(values[k]) for name, k in self.graph.outputs.items()}
 
     def _bind(self, leaf: Parameter | Input, given: Mapping[str, Any]) -> Array:
         if leaf.name not in given:
             raise ShapeError(f"{leaf.name!r} is missing: the graph needs its {leaf.shape} array")
         array = given[leaf.name]
-        if not isinstance(array, np.ndarray):
+        kind = array.dtype.kind if isinstance(array, np.ndarray) else None
+        # An object array may hold anything; system.array checks its entries.
+        if kind != self._dtype.kind or kind == "O":
             array = self.system.array(array)
-        missing = self.lead + len(leaf.shape) - array.ndim
-        if missing > 0:
-            array = array.reshape((1,) * missing + array.shape)
-        if missing < 0 or array.shape[self.lead :] != leaf.shape:
-            raise ShapeError(
-                f"{leaf.name!r} has shape {array.shape}, expected {self.lead} leading axes "
-                f"and {leaf.shape}"
-            )
-        return array
+        own = array.ndim - len(leaf.shape)
+        if not 0 <= own <= self.lead or array.shape[own:] != leaf.shape:
+            after = f" after {self.lead} leading axes" if self.lead else ""
+            raise ShapeError(f"{leaf.name!r} has shape {array.shape}, expected {leaf.shape}{after}")
+        missing = (1,) * (self.lead - own)
+        bound: Array = array.reshape(array.shape[:own] + missing + leaf.shape)
+        return bound.astype(self._dtype, copy=False)
 
 
 def _last_uses(graph: Graph) -> tuple[tuple[int, ...], ...]:
@@ -184,7 +198,7 @@ def _selector(indices: Sequence[int], axis: int) -> tuple[Any, ...]:
 def _scatter(
     axis: int, indices: tuple[int, ...], size: int, system: NumberSystem, lead: int, ndim: int
 ) -> Step:
-    # Repeated targets are filled in rounds of distinct ones, so that every addition is the system's.
+    # Repeated targets are filled in rounds of distinct ones: every addition is the system's.
     rounds: list[tuple[list[int], list[int]]] = []
     count: dict[int, int] = {}
     for position, target in enumerate(indices):
@@ -194,7 +208,7 @@ def _scatter(
         rounds[seen][0].append(position)
         rounds[seen][1].append(target)
     selectors = [(_selector(p, lead + axis), _selector(t, lead + axis)) for p, t in rounds]
-    zero = system.constant([0], (1,) * ndim, lead)  # type: ignore[list-item]
+    zero = system.constant((Fraction(0),), (1,) * ndim, lead)
 
     def step(a: Array) -> Array:
         shape = (*a.shape[: lead + axis], size, *a.shape[lead + axis + 1 :])
@@ -223,7 +237,8 @@ class _Side:
         a = a.transpose((*range(lead), *(lead + k for k in self.order)))
         s, r, _ = self.groups
         shape = a.shape[lead:]
-        return a.reshape((*a.shape[:lead], *shape[:s], prod(shape[s : s + r]), prod(shape[s + r :])))
+        rows, columns = prod(shape[s : s + r]), prod(shape[s + r :])
+        return a.reshape((*a.shape[:lead], *shape[:s], rows, columns))
 
 
 def _contraction(einsum: Einsum, system: NumberSystem, lead: int) -> Step:

@@ -100,7 +100,7 @@ class Float64:
 
     def sum(self, a: Array, axes: tuple[int, ...]) -> Array:
         """Sum over axes."""
-        return np.sum(a, axis=axes)
+        return np.asarray(np.sum(a, axis=axes))
 
     def matmul(self, a: Array, b: Array) -> Array:
         """Stacked matrix product by BLAS."""
