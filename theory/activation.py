@@ -122,7 +122,7 @@ class Law:
     Attributes:
         derivative: ``(z, f(z))`` to f'(z), in terms of z, the value and other symbols.
         definition: z to f(z) from simpler symbols; ``None`` for an atom.
-        parity: of ``f - centre``.
+        parity: of ``f - centre``, away from a kink.
         centre: ``z`` to the part of f that is not odd or even, e.g. ½ for the sigmoid.
         closed_form: z to the SymPy expression, the reference for the chain.
     """
@@ -199,7 +199,7 @@ LAWS: Mapping[str, Law | None] = MappingProxyType(
             derivative=lambda z, f: 0 * z,
             parity="odd",
             centre=lambda z: Fraction(1, 2),
-            closed_form=lambda z: sympy.Heaviside(z, sympy.Rational(1, 2)),
+            closed_form=lambda z: sympy.Heaviside(z, 0),
         ),
         "relu": Law(
             derivative=lambda z, f: step(z),
