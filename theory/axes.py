@@ -32,6 +32,9 @@ Names = tuple[str | None, ...]
 def axis_names(graph: Graph, declared: Mapping[str, tuple[str, ...]]) -> tuple[Names, ...]:
     """Names of the axes of every node; ``declared`` names those of parameters and inputs.
 
+    Raises:
+        GraphError: if ``declared`` has more or fewer names than an array has axes.
+
     >>> from theory.tracing import trace
     >>> graph = trace(lambda p, x: {"y": x["x"] @ p["W"]}, {"W": (3, 4)}, {"x": (5, 3)})
     >>> axis_names(graph, {"W": ("x", "h"), "x": ("batch", "x")})[graph.outputs["y"]]
@@ -53,12 +56,15 @@ def _names_of(
 ) -> Names:
     match node.primitive:
         case Parameter(name) | Input(name):
-            return tuple(declared.get(name, (None,) * len(node.shape)))
+            own = declared.get(name, (None,) * len(node.shape))
+            if len(own) != len(node.shape):
+                raise GraphError(f"declared[{name!r}]={own}: {name} has shape {node.shape}")
+            return tuple(own)
         case Einsum() as einsum:
             left, right, out = einsum.labels
             found: dict[str, str | None] = dict(zip(left, operands[0], strict=True))
-            for label, name in zip(right, operands[1], strict=True):
-                found[label] = _agreed(found.get(label), name)
+            for label, other in zip(right, operands[1], strict=True):
+                found[label] = _common([found.get(label), other])
             return tuple(found[label] for label in out)
         case Sum(axes):
             return tuple(n for k, n in enumerate(operands[0]) if k not in axes)
@@ -84,12 +90,6 @@ def _names_of(
             return tuple(_common(list(column)) for column in zip(*operands, strict=True))
         case _:
             return (None,) * len(node.shape)
-
-
-def _agreed(one: str | None, other: str | None) -> str | None:
-    if one is None or other is None or one == other:
-        return one or other
-    return None
 
 
 def _common(names: list[str | None]) -> str | None:

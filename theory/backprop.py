@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any
 
+from theory.activation import Activation
 from theory.errors import GraphError
 from theory.graph import Builder, Graph, Node
 from theory.lowering import contract, scatter
@@ -35,10 +35,11 @@ from theory.primitives import (
     Take,
     Transpose,
 )
-from theory.tracing import Traced, as_traced, record
+from theory.tracing import Traced, record
 
 ADJOINT = "adjoint"  # prefix of the inputs that hold ∂ℓ/∂(output)
-TANGENT = "tangent"  # prefix of the inputs that hold a direction
+GRADIENT = "grad"  # prefix of the outputs that hold ∂ℓ/∂(parameter)
+TANGENT = "tangent"  # prefix of the inputs that hold a direction, and of the outputs J v
 
 
 def gradient(
@@ -68,7 +69,7 @@ def gradient(
     sources = _sources(graph, graph.parameter_shapes if wrt is None else wrt)
     live = _descendants(graph, sources.values())
     adjoints: dict[int, Traced] = {}
-    for name in outputs:
+    for name in dict.fromkeys(outputs):
         if name not in graph.outputs:
             raise GraphError(f"output {name!r}: the graph has {sorted(graph.outputs)}")
         k = graph.outputs[name]
@@ -86,10 +87,11 @@ def gradient(
                 adjoints[j] = adjoints[j] + contribution if j in adjoints else contribution
     found = {name: values[k].number for name, k in graph.outputs.items()}
     for name, k in sources.items():
-        if f"grad:{name}" in found:
-            raise GraphError(f"grad:{name} is an output already: differentiate it by pushforward")
-        zero = as_traced(builder, 0).broadcast_to(graph.nodes[k].shape)
-        found[f"grad:{name}"] = adjoints.get(k, zero).number
+        if f"{GRADIENT}:{name}" in found:
+            raise GraphError(
+                f"{GRADIENT}:{name} is an output already: differentiate it by pushforward"
+            )
+        found[f"{GRADIENT}:{name}"] = _or_zero(adjoints.get(k), values[k]).number
     return builder.finish(found)
 
 
@@ -97,10 +99,16 @@ def pushforward(graph: Graph, wrt: Iterable[str] | None = None) -> Graph:
     """The graph of ``tangent:y`` = J v for every output ``y``, by forward mode.
 
     The result takes one more input ``tangent:p``, of the shape of ``p``, for every named ``p``,
-    and keeps every output of ``graph``.
+    and keeps every output of ``graph``. Applied to its own result it differentiates once more
+    along the same direction: ``tangent:tangent:y`` = D²y[v, v].
 
     Raises:
         GraphError: if a name is unknown.
+
+    >>> from theory.tracing import trace
+    >>> graph = trace(lambda p, x: {"y": x["x"] @ p["w"]}, {"w": (3,)}, {"x": (5, 3)})
+    >>> pushforward(graph).outputs
+    {'y': 2, 'tangent:y': 4}
     """
     builder = Builder()
     values = [Traced(builder, k) for k in builder.extend(graph)]
@@ -116,8 +124,7 @@ def pushforward(graph: Graph, wrt: Iterable[str] | None = None) -> Graph:
             tangents[k] = push(node, operands, values[k], moving)
     found = {name: values[k].number for name, k in graph.outputs.items()}
     for name, k in graph.outputs.items():
-        zero = as_traced(builder, 0).broadcast_to(graph.nodes[k].shape)
-        found[f"{TANGENT}:{name}"] = tangents.get(k, zero).number
+        found[f"{TANGENT}:{name}"] = _or_zero(tangents.get(k), values[k]).number
     return builder.finish(found)
 
 
@@ -141,10 +148,9 @@ def _descendants(graph: Graph, roots: Iterable[int]) -> set[int]:
     return live
 
 
-def _slope(node: Node, z: Traced, value: Traced) -> Any:
-    if not isinstance(node.primitive, Apply):
-        raise GraphError(f"{node.primitive!r} has no slope")
-    return node.primitive.activation.law.derivative(z, value)
+def _slope(activation: Activation, z: Traced, value: Traced) -> Traced:
+    slope: Traced = activation.law.derivative(z, value)
+    return slope
 
 
 def pull(
@@ -154,18 +160,18 @@ def pull(
     adjoint: Traced,
     wanted: list[bool],
 ) -> list[Traced | None]:
-    """Adjoints of the operands of one node, given the adjoint of its value.
+    """Adjoints of the operands of one node that are wanted, given the adjoint of its value.
 
     Raises:
         GraphError: if the primitive has no rule.
     """
-    rules = [None if not want else k for k, want in enumerate(wanted)]
-    return [None if k is None else _pull_one(node, operands, value, adjoint, k) for k in rules]
+    return [
+        _pull_one(node, operands, value, adjoint, k) if want else None
+        for k, want in enumerate(wanted)
+    ]
 
 
-def _pull_one(
-    node: Node, operands: list[Traced], value: Traced, adjoint: Traced, k: int
-) -> Traced:
+def _pull_one(node: Node, operands: list[Traced], value: Traced, adjoint: Traced, k: int) -> Traced:
     match node.primitive:
         case Add():
             return adjoint
@@ -179,8 +185,8 @@ def _pull_one(
             return -adjoint
         case Power(n):
             return adjoint * (n * operands[0] ** (n - 1))
-        case Apply():
-            return adjoint * _slope(node, operands[0], value)
+        case Apply(activation):
+            return adjoint * _slope(activation, operands[0], value)
         case Einsum() as einsum:
             labels, other, out = _seen_from(einsum, k)
             return contract([adjoint, operands[1 - k]], [out, other], labels)
@@ -196,11 +202,11 @@ def _pull_one(
         case Take(axis, indices):
             return scatter(adjoint, axis, indices, operands[0].shape[axis])
         case Scatter(axis, indices, _):
-            return record(adjoint.builder, Take(axis, indices), adjoint)
+            return adjoint.record(Take(axis, indices))
         case Concatenate(axis):
             start = sum(a.shape[axis] for a in operands[:k])
             own = tuple(range(start, start + operands[k].shape[axis]))
-            return record(adjoint.builder, Take(axis, own), adjoint)
+            return adjoint.record(Take(axis, own))
     raise GraphError(f"{node.primitive!r} has no reverse rule")
 
 
@@ -227,7 +233,7 @@ def push(
     match node.primitive:
         case Concatenate(axis):
             parts = [_or_zero(t, a) for t, a in zip(tangents, operands, strict=True)]
-            return record(value.builder, Concatenate(axis), *parts)
+            return parts[0].record(Concatenate(axis), *parts[1:])
         case _:
             terms = [_push_one(node, operands, value, t, k) for k, t in moving]
             total = terms[0]
@@ -236,9 +242,7 @@ def push(
             return total
 
 
-def _push_one(
-    node: Node, operands: list[Traced], value: Traced, tangent: Traced, k: int
-) -> Traced:
+def _push_one(node: Node, operands: list[Traced], value: Traced, tangent: Traced, k: int) -> Traced:
     match node.primitive:
         case Add():
             return tangent
@@ -251,15 +255,15 @@ def _push_one(
             return quotient if k == 0 else -value * quotient
         case Power(n):
             return Fraction(n) * operands[0] ** (n - 1) * tangent
-        case Apply():
-            return _slope(node, operands[0], value) * tangent
+        case Apply(activation):
+            return _slope(activation, operands[0], value) * tangent
         case Einsum():
             pair = (tangent, operands[1]) if k == 0 else (operands[0], tangent)
-            return record(tangent.builder, node.primitive, *pair)
+            return pair[0].record(node.primitive, pair[1])
         case Negative() | Sum() | Broadcast() | Reshape() | Transpose() | Take() | Scatter():
-            return record(tangent.builder, node.primitive, tangent)
+            return tangent.record(node.primitive)
     raise GraphError(f"{node.primitive!r} has no forward rule")
 
 
-def _or_zero(tangent: Traced | None, like: Traced) -> Traced:
-    return as_traced(like.builder, 0).broadcast_to(like.shape) if tangent is None else tangent
+def _or_zero(derivative: Traced | None, like: Traced) -> Traced:
+    return like.lift(0).broadcast_to(like.shape) if derivative is None else derivative

@@ -29,8 +29,8 @@ class Graph:
     """Nodes in evaluation order and the outputs, by name.
 
     Raises:
-        GraphError: if a node refers forward, has another shape than its rule gives, or an output
-            is no node.
+        GraphError: if a node refers forward or has another shape than its rule gives, two nodes
+            bear one name, or an output is no node.
 
     >>> from theory.primitives import Negative
     >>> Graph((Node(Input("x", (3,)), (), (3,)), Node(Negative(), (0,), (3,))), {"y": 1})
@@ -41,12 +41,23 @@ class Graph:
     outputs: Mapping[str, int]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", dict(self.outputs))
+        named: dict[str, int] = {}
         for k, node in enumerate(self.nodes):
             if any(not 0 <= j < k for j in node.operands):
                 raise GraphError(f"nodes[{k}] has operands {node.operands}: they must be < {k}")
-            shape = result_shape(node.primitive, tuple(self.nodes[j].shape for j in node.operands))
+            try:
+                shape = result_shape(
+                    node.primitive, tuple(self.nodes[j].shape for j in node.operands)
+                )
+            except GraphError as error:
+                raise GraphError(f"nodes[{k}]: {error}") from None
             if shape != node.shape:
                 raise GraphError(f"nodes[{k}] has shape {node.shape}, its rule gives {shape}")
+            if isinstance(node.primitive, Parameter | Input):
+                name = node.primitive.name
+                if (first := named.setdefault(name, k)) != k:
+                    raise GraphError(f"nodes[{k}] and nodes[{first}] are both named {name!r}")
         for name, k in self.outputs.items():
             if not 0 <= k < len(self.nodes):
                 raise GraphError(f"output {name!r} = {k}: not one of {len(self.nodes)} nodes")
@@ -57,32 +68,19 @@ class Graph:
         return f"Graph of {len(self.nodes)} nodes: ({given}) -> ({out})"
 
     def __hash__(self) -> int:
-        return hash((self.nodes, tuple(self.outputs.items())))
+        return hash((self.nodes, frozenset(self.outputs.items())))
 
     @cached_property
     def parameter_shapes(self) -> dict[str, Shape]:
         """Names and shapes of the parameters, in order of first use."""
-        return self._named(Parameter)
+        leaves = (node.primitive for node in self.nodes)
+        return {leaf.name: leaf.shape for leaf in leaves if isinstance(leaf, Parameter)}
 
     @cached_property
     def input_shapes(self) -> dict[str, Shape]:
         """Names and shapes of everything the graph must be given: parameters and inputs."""
-        return self._named((Parameter, Input))
-
-    def _named(self, kinds: type | tuple[type, ...]) -> dict[str, Shape]:
-        found = (n.primitive for n in self.nodes if isinstance(n.primitive, kinds))
-        return {p.name: p.shape for p in found if isinstance(p, Parameter | Input)}
-
-    @cached_property
-    def num_uses(self) -> tuple[int, ...]:
-        """How often each node is an operand or an output."""
-        uses = [0] * len(self.nodes)
-        for node in self.nodes:
-            for j in node.operands:
-                uses[j] += 1
-        for k in self.outputs.values():
-            uses[k] += 1
-        return tuple(uses)
+        leaves = (node.primitive for node in self.nodes)
+        return {leaf.name: leaf.shape for leaf in leaves if isinstance(leaf, Parameter | Input)}
 
 
 @dataclass

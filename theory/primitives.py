@@ -7,6 +7,7 @@ equal shapes. Richer NumPy functions are lowered to these while tracing.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -19,7 +20,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A named parameter tensor."""
+    """A named parameter tensor, trained."""
 
     name: str
     shape: Shape
@@ -136,7 +137,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """Adjoint of :class:`Take`: entry k is added at ``indices[k]`` of an axis of length ``size``."""
+    """Adjoint of :class:`Take`: entry k of an axis is added at ``indices[k]`` among ``size``."""
 
     axis: int
     indices: tuple[int, ...]
@@ -187,8 +188,10 @@ def result_shape(primitive: Primitive, operands: tuple[Shape, ...]) -> Shape:
         raise GraphError(f"{name}: {len(operands)} operands, expected {expected}")
     match primitive:
         case Parameter() | Input():
+            _check_shape(primitive, primitive.shape)
             return primitive.shape
         case Constant():
+            _check_shape(primitive, primitive.shape)
             if len(primitive.values) != prod(primitive.shape):
                 n = len(primitive.values)
                 raise GraphError(f"Constant: {n} values do not fill shape {primitive.shape}")
@@ -210,8 +213,10 @@ def result_shape(primitive: Primitive, operands: tuple[Shape, ...]) -> Shape:
             _check_axes(primitive, axes, operands[0])
             return tuple(n for k, n in enumerate(operands[0]) if k not in axes)
         case Broadcast(shape):
+            _check_shape(primitive, shape)
             return _broadcast_shape(shape, operands[0])
         case Reshape(shape):
+            _check_shape(primitive, shape)
             if prod(shape) != prod(operands[0]):
                 raise GraphError(f"Reshape: {operands[0]} does not fill shape {shape}")
             return shape
@@ -225,6 +230,7 @@ def result_shape(primitive: Primitive, operands: tuple[Shape, ...]) -> Shape:
             return _with_length(operands[0], axis, len(indices))
         case Scatter(axis, indices, size):
             _check_axes(primitive, (axis,), operands[0])
+            _check_shape(primitive, (size,))
             _check_indices(primitive, indices, size)
             if operands[0][axis] != len(indices):
                 n = operands[0][axis]
@@ -247,10 +253,9 @@ def _arity(primitive: Primitive) -> int | None:
 
 
 def _einsum_shape(einsum: Einsum, left: Shape, right: Shape) -> Shape:
-    try:
-        a, b, out = einsum.labels
-    except ValueError:
-        raise GraphError(f"Einsum: {einsum.subscripts!r} is not of the form 'ij,jk->ik'") from None
+    if not re.fullmatch(r"[a-zA-Z]*,[a-zA-Z]*->[a-zA-Z]*", einsum.subscripts):
+        raise GraphError(f"Einsum: {einsum.subscripts!r:.60} is not of the form 'ij,jk->ik'")
+    a, b, out = einsum.labels
     sizes: dict[str, int] = {}
     for labels, shape in ((a, left), (b, right)):
         if len(labels) != len(shape) or len(set(labels)) != len(labels):
@@ -287,6 +292,11 @@ def _concatenate_shape(axis: int, operands: tuple[Shape, ...]) -> Shape:
 
 def _with_length(shape: Shape, axis: int, length: int) -> Shape:
     return (*shape[:axis], length, *shape[axis + 1 :])
+
+
+def _check_shape(primitive: Primitive, shape: Shape) -> None:
+    if any(n < 0 for n in shape):
+        raise GraphError(f"{type(primitive).__name__}: shape {shape}: a length is at least 0")
 
 
 def _check_axes(primitive: Primitive, axes: tuple[int, ...], shape: Shape) -> None:

@@ -8,7 +8,6 @@ written once serves plain values and the traced arrays of :mod:`theory.tracing`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -65,25 +64,16 @@ class Value:
             GraphError: if the operands do not fit the primitive.
             TraceError: if one of them belongs to another graph.
         """
-        numbers = (self._checked(other).number for other in others)
+        numbers = (number_in(self.builder, other) for other in others)
         return type(self)(self.builder, self.builder.add(primitive, self.number, *numbers))
 
     def lift(self, value: Any) -> Self:
         """``value`` itself if it belongs to the same graph, an exact constant if it is numbers.
 
-        A float counts as the rational number that it is: ``0.1`` is not 1/10.
-
         Raises:
             TraceError: if it belongs to another graph, or an entry is no finite number.
         """
-        if isinstance(value, Value):
-            return type(self)(self.builder, self._checked(value).number)
-        return type(self)(self.builder, constant(self.builder, value))
-
-    def _checked(self, other: Value) -> Value:
-        if other.builder is not self.builder:
-            raise TraceError(f"{other!r} belongs to another graph: keep no values between traces")
-        return other
+        return type(self)(self.builder, number_in(self.builder, value))
 
     def reshape(self, *shape: Any) -> Self:
         """The same entries under another shape; one length may be -1.
@@ -113,7 +103,7 @@ class Value:
         in_order = permutation == tuple(range(self.ndim))
         return self if in_order else self.record(Transpose(permutation))
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Self:
         """Sum over the given axes, all by default.
 
         Raises:
@@ -132,7 +122,7 @@ class Value:
         Raises:
             TraceError: if a length other than 1 would change.
         """
-        lengths = integers(shape if np.iterable(shape) else (shape,), "a length")
+        lengths = integers(_unpacked((shape,)), "a length")
         if lengths == self.shape:
             return self
         aligned = (1,) * (len(lengths) - self.ndim) + self.shape
@@ -148,31 +138,36 @@ def _apply_to_value(z: Value, activation: Activation) -> Value:
     return z.record(Apply(activation))
 
 
-def constant(builder: Builder, value: Any) -> int:
-    """The number of an exact constant; equal entries are one entry, broadcast.
+def number_in(builder: Builder, value: Any) -> int:
+    """The node of a value, or of the exact constant that an array of numbers is.
+
+    A float counts as the rational number that it is: ``0.1`` is not 1/10. Equal entries are one
+    entry, broadcast.
 
     Raises:
-        TraceError: if ``value`` is not a finite number or an array of finite numbers.
+        TraceError: if a value belongs to another graph, or an entry is no finite number.
     """
+    if isinstance(value, Value):
+        if value.builder is not builder:
+            raise TraceError(f"{value!r} belongs to another graph: keep no values between traces")
+        return value.number
     try:
         # Without dtype=object NumPy would round an integer that stands beside a float.
         array = value if isinstance(value, np.ndarray) else np.asarray(value, dtype=object)
         entries = tuple(_exact(entry) for entry in array.ravel().tolist())
     except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise TraceError(f"{value!r:.60}: not an array of finite numbers ({reason})") from None
+        shown = " ".join(f"{value!r:.60} ({error})".split())
+        raise TraceError(f"not an array of finite numbers: {shown}") from None
     if len(entries) > 1 and len(set(entries)) == 1:
-        scalar = builder.add(Constant(entries[:1], ()))
-        return builder.add(Broadcast(array.shape), scalar)
+        return builder.add(Broadcast(array.shape), builder.add(Constant(entries[:1], ())))
     return builder.add(Constant(entries, array.shape))
 
 
 def _exact(entry: Any) -> Fraction:
-    number = entry.item() if isinstance(entry, np.generic) else entry
-    if isinstance(number, Rational):
-        return Fraction(int(number.numerator), int(number.denominator))
-    if isinstance(number, float) and np.isfinite(number):
-        return Fraction(number)
+    if isinstance(entry, Rational):
+        return Fraction(int(entry.numerator), int(entry.denominator))
+    if isinstance(entry, float | np.floating) and np.isfinite(entry):
+        return Fraction(*entry.as_integer_ratio())
     raise ValueError(f"entry {entry!r}")
 
 
@@ -219,8 +214,7 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     """
     if axis is None:
         return tuple(range(ndim))
-    given: Sequence[Any] = axis if isinstance(axis, tuple | list) else (axis,)
-    axes = tuple(sorted(axis_of(k, ndim) for k in given))
+    axes = tuple(sorted(axis_of(k, ndim) for k in _unpacked((axis,))))
     if len(set(axes)) != len(axes):
         raise TraceError(f"axis={axis}: an axis is named twice")
     return axes
@@ -228,5 +222,5 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
 
 def _unpacked(arguments: tuple[Any, ...]) -> Any:
     """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
-    single = len(arguments) == 1 and not hasattr(arguments[0], "__index__")
+    single = len(arguments) == 1 and isinstance(arguments[0], tuple | list | np.ndarray | None)
     return arguments[0] if single else arguments
