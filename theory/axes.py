@@ -152,3 +152,23 @@ def _summed_axes(node: Node, position: int) -> set[int]:
             return set(axes)
         case _:
             return set()
+
+
+def couples_samples(graph: Graph, declared: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether one sample's output may depend on another sample, as with batch statistics.
+
+    The answer ``False`` is certain: every value that depends on the data has the batch as an axis
+    of its own, elementwise all the way. ``True`` may be caution.
+
+    Args:
+        graph: a forward graph of at least two samples.
+        declared: names of the axes of parameters and inputs.
+    """
+    names = axis_names(graph, declared)
+    depends: set[int] = set()
+    for k, node in enumerate(graph.nodes):
+        if isinstance(node.primitive, Input) or any(j in depends for j in node.operands):
+            depends.add(k)
+            if names[k].count(BATCH) != 1:
+                return True
+    return any(names[k][0] != BATCH for k in graph.outputs.values())

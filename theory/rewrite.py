@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import prod
 
 from theory.graph import Builder, Graph, Node
 from theory.lowering import contract
-from theory.primitives import Einsum
+from theory.primitives import Einsum, Input, Parameter
 from theory.tracing import Traced
 
 
@@ -115,3 +115,15 @@ def _product(builder: Builder, a: Labelled, b: Labelled, out: str) -> int:
     """An einsum of two labelled values; a label of one alone that is not kept is summed first."""
     value = contract([Traced(builder, a[0]), Traced(builder, b[0])], [a[1], b[1]], out)
     return value.number
+
+
+def substitute(builder: Builder, graph: Graph, given: Mapping[str, Traced]) -> dict[str, Traced]:
+    """The outputs of ``graph``, copied into ``builder`` with inputs replaced by the given values."""
+    numbers: list[int] = []
+    for node in graph.nodes:
+        leaf = node.primitive
+        if isinstance(leaf, Input | Parameter) and leaf.name in given:
+            numbers.append(given[leaf.name].number)
+        else:
+            numbers.append(builder.add(leaf, *(numbers[j] for j in node.operands)))
+    return {name: Traced(builder, numbers[k]) for name, k in graph.outputs.items()}

@@ -1,6 +1,7 @@
 """Affine manifolds in parameter space that gradient training may not leave."""
 
 from theory.manifold.affine import AffineManifold as AffineManifold
+from theory.manifold.affine import ambient as ambient
 from theory.manifold.affine import intersect as intersect
 from theory.manifold.base import Constraint as Constraint
 from theory.manifold.base import Manifold as Manifold

@@ -13,6 +13,7 @@ import numpy as np
 from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 
+from theory.architecture import Architecture
 from theory.errors import ManifoldError
 from theory.manifold.base import (
     Constraint,
@@ -21,7 +22,11 @@ from theory.manifold.base import (
     NormalTest,
     Parameters,
     SparseVector,
+    exact_entries,
+    leading_shape,
+    like,
 )
+from theory.manifold.elimination import Echelon, row_echelon
 from theory.primitives import Shape
 
 Entry = tuple[str, int]
@@ -53,8 +58,10 @@ class AffineManifold(Manifold):
                     raise ManifoldError(
                         f"rows[{k}] ({row.label}): no entry {e} of a parameter {p!r}"
                     )
-        if self._solution is None:
-            raise ManifoldError(f"{self.label}: the constraints contradict each other")
+        if (k := self._echelon.contradiction) is not None:
+            raise ManifoldError(
+                f"{self.label}: rows[{k}] ({self.rows[k].label}) contradicts the rows before it"
+            )
 
     @property
     def name(self) -> str:
@@ -73,52 +80,49 @@ class AffineManifold(Manifold):
         return sorted({e for row in self.rows for e in row.terms}, key=lambda e: (order[e[0]], e[1]))
 
     @cached_property
-    def _solution(self) -> tuple[list[list[Fraction]], list[Fraction], list[int]] | None:
-        """Reduced rows and values, and the pivots; ``None`` if there is no solution."""
-        position = {e: k for k, e in enumerate(self._bound)}
-        n = len(position)
-        if not self.rows:
-            return [], [], []
-        sparse = {
-            i: {position[e]: _rational(c) for e, c in row.terms.items() if c}
-            | ({n: _rational(row.value)} if row.value else {})
-            for i, row in enumerate(self.rows)
+    def _position(self) -> dict[Entry, int]:
+        return {e: k for k, e in enumerate(self._bound)}
+
+    @cached_property
+    def _echelon(self) -> Echelon:
+        """The rows in whole numbers, solved; the right sides stand in the last column."""
+        return row_echelon([self._whole_row(row) for row in self.rows], len(self._bound))
+
+    def _whole_row(self, row: Constraint) -> dict[int, int]:
+        scale = lcm(row.value.denominator, *(c.denominator for c in row.terms.values()))
+        whole = {
+            self._position[e]: c.numerator * (scale // c.denominator) for e, c in row.terms.items()
         }
-        matrix = DomainMatrix(
-            {i: r for i, r in sparse.items() if r}, (len(self.rows), n + 1), QQ
-        )
-        reduced, pivots = matrix.rref()
-        if pivots and pivots[-1] == n:
-            return None
-        dense = [
-            [Fraction(int(v.numerator), int(v.denominator)) for v in row]
-            for row in reduced.to_dense().to_list()[: len(pivots)]
-        ]
-        return [row[:n] for row in dense], [row[n] for row in dense], list(pivots)
+        if row.value:
+            whole[len(self._bound)] = row.value.numerator * (scale // row.value.denominator)
+        return whole
 
     @cached_property
     def _frame(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Origin ``(n,)`` and integer directions ``(d, n)`` of the bound entries."""
-        rows, values, pivots = self._solution or ([], [], [])
         n = len(self._bound)
-        origin = np.array([Fraction(0)] * n, dtype=object)
-        for row, pivot, value in zip(rows, pivots, values, strict=True):
-            origin[pivot] = value
-        directions = []
-        for k in sorted(set(range(n)) - set(pivots)):
-            column = [Fraction(0)] * n
-            column[k] = Fraction(1)
-            for row, pivot in zip(rows, pivots, strict=True):
-                column[pivot] = -row[k]
-            scale = lcm(*(c.denominator for c in column))
-            directions.append([int(c * scale) for c in column])
-        frame = np.array(directions, dtype=object).reshape(len(directions), n)
-        return _whole(origin), frame
+        solved = self._echelon.rows
+        origin = np.zeros(n, dtype=object)
+        users: dict[int, list[int]] = {k: [] for k in range(n) if k not in solved}
+        for pivot, row in solved.items():
+            if n in row:
+                origin[pivot] = _plain(Fraction(row[n], row[pivot]))
+            for column in row:
+                if column != pivot and column != n:
+                    users[column].append(pivot)
+        directions = np.zeros((len(users), n), dtype=object)
+        for direction, (column, pivots) in zip(directions, users.items(), strict=True):
+            shares = {k: Fraction(-solved[k][column], solved[k][k]) for k in pivots}
+            scale = lcm(*(c.denominator for c in shares.values()))
+            direction[column] = scale
+            for k, share in shares.items():
+                direction[k] = share.numerator * (scale // share.denominator)
+        return origin, directions
 
     @cached_property
     def _layout(self) -> dict[str, tuple[int, list[int]]]:
         """For each parameter the number of unbound entries and where each entry comes from."""
-        position = {e: k for k, e in enumerate(self._bound)}
+        position = self._position
         layout = {}
         for p, shape in self.parameter_shapes.items():
             free = [e for e in range(prod(shape)) if (p, e) not in position]
@@ -138,11 +142,21 @@ class AffineManifold(Manifold):
         return shapes
 
     def embed(self, free: Parameters) -> dict[str, Any]:
-        """Unbound entries in their places, bound ones from the solution of the rows."""
+        """Unbound entries in their places, bound ones from the solution of the rows.
+
+        Whole coordinates of a manifold with whole right sides give whole parameters.
+
+        Raises:
+            ManifoldError: if a coordinate array is missing or does not fit.
+        """
+        lead = leading_shape(self, free)
         origin, directions = self._frame
-        lead = next((np.shape(v)[:-1] for v in free.values()), ())
-        fixed: Any = np.broadcast_to(origin, (*lead, len(origin)))
-        bound = free["bound"] @ directions + fixed if len(directions) else fixed
+        bound: Any = np.broadcast_to(origin, (*lead, len(origin)))
+        if len(directions):
+            steps = like(directions, free["bound"])
+            bound = free["bound"] @ steps
+            if origin.any():
+                bound = bound + like(origin, free["bound"])
         theta: dict[str, Any] = {}
         for p, (count, source) in self._layout.items():
             parts = [free[p], bound] if count else [bound]
@@ -152,19 +166,7 @@ class AffineManifold(Manifold):
 
     def constraints(self) -> Iterator[Constraint]:
         """An independent choice of the rows."""
-        position = {e: k for k, e in enumerate(self._bound)}
-        columns = {
-            i: {position[e]: _rational(c) for e, c in row.terms.items() if c}
-            for i, row in enumerate(self.rows)
-        }
-        transposed: dict[int, dict[int, Any]] = {}
-        for i, entries in columns.items():
-            for e, c in entries.items():
-                transposed.setdefault(e, {})[i] = c
-        if not transposed:
-            return
-        _, pivots = DomainMatrix(transposed, (len(position), len(self.rows)), QQ).rref()
-        yield from (self.rows[i] for i in pivots)
+        return (self.rows[i] for i in self._echelon.independent)
 
     def tangent_basis(self) -> Iterator[SparseVector]:
         """Unit vectors of the unbound entries and the solution's directions."""
@@ -192,32 +194,62 @@ class AffineManifold(Manifold):
                 factors[p] = (_row_combination(matrix, shape),)
         return (NormalTest(self.label, factors),)
 
+    @cached_property
+    def _clusters(self) -> list[_Cluster]:
+        """The independent rows, gathered into groups that share no entry."""
+        owner: dict[int, int] = {}
+        rows_of: dict[int, list[Constraint]] = {}
+        for number, row in enumerate(self.constraints()):
+            columns = [self._position[e] for e in row.terms]
+            met = {owner[c] for c in columns if c in owner}
+            rows_of[number] = [r for k in sorted(met) for r in rows_of.pop(k)] + [row]
+            for c in [c for c, k in owner.items() if k in met] + columns:
+                owner[c] = number
+        return [_cluster(rows) for rows in rows_of.values()]
+
     def normal_part(self, theta: Parameters) -> dict[str, Any]:
-        """Aᵀ(A Aᵀ)⁻¹(A θ - b)."""
-        rows = list(self.constraints())
-        starts, total = {}, 0
+        """Aᵀ(A Aᵀ)⁻¹(A θ - b), for arrays of numbers.
+
+        Raises:
+            ManifoldError: if a parameter is missing or does not fit.
+        """
+        lead = leading_shape(self, theta, point=True)
+        flat, normal = {}, {}
         for p, shape in self.shapes.items():
-            starts[p], total = total, total + prod(shape)
-        lead = {p: np.shape(theta[p])[: np.ndim(theta[p]) - len(s)] for p, s in self.shapes.items()}
-        flat = np.concatenate(
-            [np.reshape(theta[p], (*lead[p], prod(s))) for p, s in self.shapes.items()], axis=-1
-        )
-        matrix = np.zeros((len(rows), total), dtype=object)
-        for i, row in enumerate(rows):
-            for (p, e), c in row.terms.items():
-                matrix[i, starts[p] + e] = c
-        values = np.array([row.value for row in rows], dtype=object)
-        inverse = _pseudo_inverse(matrix)
-        kind = float if flat.dtype.kind == "f" else object
-        normal = (flat @ matrix.T.astype(kind) - values.astype(kind)) @ inverse.T.astype(kind)
-        return {
-            p: np.reshape(normal[..., starts[p] : starts[p] + prod(s)], (*lead[p], *s))
-            for p, s in self.shapes.items()
-        }
+            flat[p] = exact_entries(theta[p]).reshape(*lead, prod(shape))
+            normal[p] = np.zeros_like(flat[p])
+        for cluster in self._clusters:
+            own = np.stack([flat[p][..., e] for p, e in cluster.entries], axis=-1)
+            residual = own @ like(cluster.matrix.T, own) - like(cluster.values, own)
+            part = residual @ like(cluster.inverse.T, own)
+            for k, (p, e) in enumerate(cluster.entries):
+                normal[p][..., e] = part[..., k]
+        return {p: np.reshape(normal[p], (*lead, *s)) for p, s in self.shapes.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    """Rows A θ = b on a few entries, and Aᵀ(A Aᵀ)⁻¹."""
+
+    entries: tuple[Entry, ...]
+    matrix: np.ndarray[Any, Any]
+    values: np.ndarray[Any, Any]
+    inverse: np.ndarray[Any, Any]
+
+
+def _cluster(rows: list[Constraint]) -> _Cluster:
+    entries = tuple(dict.fromkeys(e for row in rows for e in row.terms))
+    matrix = np.zeros((len(rows), len(entries)), dtype=object)
+    for i, row in enumerate(rows):
+        for e, c in row.terms.items():
+            matrix[i, entries.index(e)] = c
+    values = np.array([row.value for row in rows], dtype=object)
+    return _Cluster(entries, matrix, values, _pseudo_inverse(matrix))
 
 
 def _row_combination(matrix: np.ndarray[Any, Any], shape: Shape) -> Factor:
     return Factor(
+        "rows",
         tuple(range(len(shape))),
         (len(matrix),),
         lambda weights: np.reshape(weights @ matrix, (*weights.shape[:-1], *shape)),
@@ -226,10 +258,10 @@ def _row_combination(matrix: np.ndarray[Any, Any], shape: Shape) -> Factor:
 
 def _pseudo_inverse(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Aᵀ(A Aᵀ)⁻¹ for a matrix with independent rows, exactly."""
-    if not len(matrix):
-        return matrix.T
     gram = DomainMatrix(
-        [[_rational(v) for v in row] for row in matrix @ matrix.T], (len(matrix),) * 2, QQ
+        [[QQ(v.numerator, v.denominator) for v in row] for row in matrix @ matrix.T],
+        (len(matrix),) * 2,
+        QQ,
     )
     inverse = [
         [Fraction(int(v.numerator), int(v.denominator)) for v in row]
@@ -239,17 +271,8 @@ def _pseudo_inverse(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return result
 
 
-def _rational(value: Any) -> Any:
-    value = Fraction(value)
-    return QQ(value.numerator, value.denominator)
-
-
 def _plain(value: Fraction) -> Fraction | int:
     return int(value) if value.denominator == 1 else value
-
-
-def _whole(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return np.array([_plain(v) for v in values], dtype=object)
 
 
 def intersect(one: Manifold, other: Manifold) -> AffineManifold:

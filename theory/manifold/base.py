@@ -40,8 +40,12 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A tensor over some axes of a parameter, given by an integer linear map of free entries."""
+    """A tensor over some axes of a parameter, given by a linear map of free entries.
 
+    Factors of one test with the same ``name`` have the same free entries.
+    """
+
+    name: str
     axes: tuple[int, ...]
     free_shape: Shape
     embed: Callable[[Any], Any]

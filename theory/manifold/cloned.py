@@ -158,6 +158,7 @@ class ClonedManifold(Manifold):
             for pattern in self._forbidden(p):
                 factors = tuple(
                     Factor(
+                        f"axis {k}",
                         (k,),
                         (axis.num_blocks if letter == "C" else axis.num_mixed,),
                         axis.expand_vector if letter == "C" else axis.complete_vector,

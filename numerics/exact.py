@@ -1,0 +1,273 @@
+"""Exact proof that a manifold is invariant, for parameters of any number.
+
+The claim "for all parameters on the manifold, all data, all output adjoints and all functions φ,
+the gradient is tangent" is an identity between rational functions, tested at a random point of
+random prime fields (:mod:`numerics.identity` gives the error). Three things keep it cheap: the
+manifold's coordinates are uniform residues, so no point is rejected; the gradient is contracted
+with generic normal vectors in product form, and a tensor of the size of a weight matrix is never
+formed; one sample suffices unless samples are coupled.
+
+A gradient that is wrong but symmetric would pass. So every proof contains a second one, of its own
+gradient: ⟨adjoint, J v⟩ by forward mode equals ⟨gradient, v⟩ by reverse mode for a generic
+direction v in the ambient space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from string import ascii_letters
+from typing import Literal
+
+import numpy as np
+
+from numerics.evaluate import Evaluator
+from numerics.identity import ErrorBound, components_for
+from numerics.primes import random_primes
+from numerics.sizes import Size, measure
+from numerics.systems.prime import PrimeField
+from numerics.systems.system import Array
+from theory.architecture import Architecture
+from theory.axes import couples_samples
+from theory.backprop import gradient, pushforward
+from theory.errors import ManifoldError
+from theory.graph import Builder, Graph
+from theory.lowering import contract
+from theory.manifold.base import Factor, Manifold
+from theory.primitives import Add, Input, Negative, Subtract, Transpose
+from theory.rewrite import reassociate, substitute
+from theory.tracing import Traced, record, trace
+
+REDRAWS = 5  # points tried before a divisor counts as zero on the whole manifold
+CHANNEL = "second derivative channel"
+
+
+@dataclass(frozen=True, slots=True)
+class ExactResult:
+    """What an exact check found.
+
+    Attributes:
+        verdict: ``proved``; ``refuted``; ``undefined`` if a divisor vanishes on the manifold;
+            ``unknown`` if the gradient fails its own proof, which is a defect of the toolkit.
+        bound: the chance that ``proved`` is wrong.
+        failing: parameters and parts of the normal space in which the gradient has a component.
+        primes: the fields.
+        seed: chooses primes, point and functions.
+        batch: number of samples.
+        manifold: name of the set of points.
+        tangent: name of the set whose tangent space holds the gradient.
+        dimension: of the set of points.
+        num_parameters: of the ambient space.
+    """
+
+    verdict: Literal["proved", "refuted", "undefined", "unknown"]
+    bound: ErrorBound
+    failing: tuple[str, ...]
+    primes: tuple[int, ...]
+    seed: int
+    batch: int
+    manifold: str
+    tangent: str
+    dimension: int
+    num_parameters: int
+
+    @property
+    def error_bits(self) -> float:
+        """k in: the chance of accepting a false claim is at most 2^-k."""
+        return self.bound.bits
+
+    def summary(self) -> str:
+        """One sentence.
+
+        >>> from theory.manifold import equitable
+        >>> from theory.partition import make_partition
+        >>> from theory.zoo import mlp
+        >>> net = mlp([3, 4, 2])
+        >>> clones = make_partition(net.sizes, {"h1": [[0, 1], [2, 3]]})
+        >>> prove_invariance(net, equitable(net, clones)).summary().split(":")[0]
+        'proved with error <= 2^-63'
+        """
+        where = f"the gradient on {self.manifold} is tangent to {self.tangent}"
+        match self.verdict:
+            case "proved":
+                return (
+                    f"proved with error <= 2^-{int(self.error_bits)}: {where} "
+                    f"(dimension {self.dimension} of {self.num_parameters})"
+                )
+            case "refuted":
+                return f"refuted: not everywhere {where}; it fails in {', '.join(self.failing)}"
+            case "undefined":
+                return f"undefined: a divisor vanishes on {self.manifold}"
+            case _:
+                return f"unknown: the {CHANNEL} fails, so the gradient itself is wrong"
+
+
+def prove_invariance(
+    architecture: Architecture,
+    manifold: Manifold,
+    *,
+    tangent: Manifold | None = None,
+    bits: float = 60,
+    seed: int = 0,
+    batch: int | None = None,
+) -> ExactResult:
+    """Prove or refute that on ``manifold`` every gradient lies in the tangent space of ``tangent``.
+
+    With ``tangent`` left out this is: the manifold is functional LoP (arXiv 2510.00304, Def. 2.1,
+    for every loss). With IE∩OE and BC it is: every leaf is invariant (P5).
+
+    Args:
+        architecture: the network.
+        manifold: where the parameters lie.
+        tangent: the affine set whose tangent space must hold the gradient.
+        bits: the error is at most 2^-bits.
+        seed: chooses primes, points and functions; fix it before the claim is known.
+        batch: number of samples, by default 1, or 2 where samples are coupled.
+
+    Raises:
+        ManifoldError: if manifold and architecture have different parameters.
+        ValueSystemError: if the error cannot be reached, or the architecture holds a function or
+            constant without a model.
+    """
+    target = tangent or manifold
+    for m in (manifold, target):
+        if dict(m.shapes) != architecture.parameter_shapes:
+            raise ManifoldError(f"{m.name} and {architecture.name} have different parameters")
+    if batch is None:
+        batch = 2 if couples_samples(architecture.graph(2), architecture.declared_axes) else 1
+    graph = tangency_graph(architecture, target, batch)
+    points = _point_graph(manifold)
+    point_sizes = measure(points).outputs
+    measured = measure(graph, point_sizes)
+    bound = components_for(measured, bits)
+    for attempt in range(REDRAWS):
+        primes = random_primes(bound.components, seed + attempt)
+        field = PrimeField(primes, seed + attempt)
+        try:
+            theta = _random_point(manifold, points, point_sizes, field)
+            values = Evaluator(graph, field, lead=1)({**theta, **_random_inputs(graph, field)})
+        except ZeroDivisionError:
+            continue
+        failing = tuple(name for name, value in values.items() if np.any(value))
+        verdict: Literal["proved", "refuted", "unknown"]
+        verdict = "proved" if not failing else "unknown" if CHANNEL in failing else "refuted"
+        break
+    else:
+        verdict, failing = "undefined", ()  # type: ignore[assignment]
+    return ExactResult(
+        verdict=verdict,
+        bound=bound,
+        failing=failing,
+        primes=primes,
+        seed=seed,
+        batch=batch,
+        manifold=manifold.name,
+        tangent=target.name,
+        dimension=manifold.dimension,
+        num_parameters=architecture.num_parameters,
+    )
+
+
+def tangency_graph(architecture: Architecture, tangent: Manifold, batch: int) -> Graph:
+    """Everything that must vanish, as scalar outputs of one graph.
+
+    One output for each normal test of ``tangent``: the gradient contracted with a generic normal
+    vector of the test's family; and the second derivative channel.
+    """
+    forward = architecture.graph(batch)
+    present = forward.parameter_shapes
+    builder = Builder()
+    reverse = gradient(forward)
+    nodes = [Traced(builder, k) for k in builder.extend(reverse)]
+    grads = {p: nodes[reverse.outputs[f"grad:{p}"]] for p in present}
+    residuals: dict[str, Traced] = {}
+    for test in tangent.normal_tests():
+        terms = [
+            _pair(grads[p], [(f.axes, _factor(builder, f, test.label)) for f in factors])
+            for p, factors in test.factors.items()
+            if p in present
+        ]
+        if terms:
+            residuals[f"normal:{test.label}"] = reduce(lambda a, b: a + b, terms)
+    directions = {
+        p: [record(builder, Input(f"direction:{p}:{k}", (n,))) for k, n in enumerate(shape)]
+        for p, shape in present.items()
+    }
+    backward = [
+        _pair(grads[p], [((k,), v) for k, v in enumerate(vectors)])
+        for p, vectors in directions.items()
+    ]
+    pushed = pushforward(forward)
+    moved = substitute(
+        builder, pushed, {f"tangent:{p}": _product(builder, vs) for p, vs in directions.items()}
+    )
+    tangent_y = moved["tangent:y"]
+    adjoint = nodes[_input_number(reverse, "adjoint:y")]
+    ahead = _pair(adjoint, [(tuple(range(adjoint.ndim)), tangent_y)])
+    residuals[CHANNEL] = reduce(lambda a, b: a + b, backward) - ahead
+    return reassociate(builder.finish({name: v.number for name, v in residuals.items()}))
+
+
+def _input_number(graph: Graph, name: str) -> int:
+    return next(k for k, node in enumerate(graph.nodes) if node.primitive == Input(name, node.shape))
+
+
+def _factor(builder: Builder, factor: Factor, label: str) -> Traced:
+    free = record(builder, Input(f"normal:{label}:{factor.name}", factor.free_shape))
+    embedded: Traced = factor.embed(free)
+    return embedded
+
+
+def _product(builder: Builder, vectors: list[Traced]) -> Traced:
+    letters = list(ascii_letters[: len(vectors)])
+    if not vectors:
+        return record(builder, Input("direction", ()))
+    return contract(vectors, letters, "".join(letters))
+
+
+def _pair(value: Traced, factors: list[tuple[tuple[int, ...], Traced]]) -> Traced:
+    """⟨value, ⊗ factors⟩, distributed over sums so that products of vectors stay factored."""
+    node = value.builder.nodes[value.number]
+    operands = [Traced(value.builder, j) for j in node.operands]
+    match node.primitive:
+        case Add():
+            return _pair(operands[0], factors) + _pair(operands[1], factors)
+        case Subtract():
+            return _pair(operands[0], factors) - _pair(operands[1], factors)
+        case Negative():
+            return -_pair(operands[0], factors)
+        case Transpose(permutation):
+            moved = [(tuple(permutation[a] for a in axes), f) for axes, f in factors]
+            return _pair(operands[0], moved)
+        case _:
+            labels = ascii_letters[: value.ndim]
+            return contract(
+                [value, *(f for _, f in factors)],
+                [labels, *("".join(labels[a] for a in axes) for axes, _ in factors)],
+                "",
+            )
+
+
+def _point_graph(manifold: Manifold) -> Graph:
+    return trace(lambda _, free: manifold.embed(free), {}, manifold.free_shapes)
+
+
+def _random_inputs(graph: Graph, field: PrimeField) -> dict[str, Array]:
+    return {
+        name: field.random(shape, name)
+        for name, shape in graph.input_shapes.items()
+        if name not in graph.parameter_shapes
+    }
+
+
+def _random_point(
+    manifold: Manifold, points: Graph, sizes: Mapping[str, Size], field: PrimeField
+) -> dict[str, Array]:
+    """A uniform point; integers below 2⁵³ are embedded directly and reduced once."""
+    free = {name: field.random(shape, f"point:{name}") for name, shape in manifold.free_shapes.items()}
+    largest = np.log2(max(field.primes))
+    if all(s.denominator_norm == 0 and s.norm + largest < 53 for s in sizes.values()):
+        embedded = manifold.embed(free)
+        return {p: field.add(np.asarray(v, dtype=np.float64), np.zeros((len(field.primes),) + (1,) * (v.ndim - 1))) for p, v in embedded.items()}
+    return Evaluator(points, field, lead=1)(free)

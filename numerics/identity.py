@@ -1,0 +1,122 @@
+"""The error of testing identities at random points of random prime fields.
+
+A graph whose outputs should all vanish is evaluated at uniform inputs, with function symbols read
+as joint random functions, in t components over distinct primes drawn at random from a window of N
+primes, all at least p. Let one output be a non-zero quotient whose numerator has degree D and l1
+norm H. It can come out as zero in a component in two ways: the component's prime divides all
+coefficients, of which at most ``log H / log p`` primes of the window do; or a non-zero polynomial
+vanishes at a random point, with probability at most D/p (Schwartz 1980, Zippel 1979). Before that,
+two arguments that differ formally may have collided in all components at once, and their function
+values with them: that is the same event for the difference of two arguments, of degree δ, for each
+of the P = C(m, 2) pairs that one symbol meets (P = m² for odd and even symbols, for which sums count
+too). So, with G the l1 norm of a difference,
+
+    error ≤ P · (δ/p + log G / (N log p))ᵗ + (D/p + log H / (N log p))ᵗ
+
+(Gulwani and Necula 2005 interpret functions at random in this way). True identities never fail.
+Where the graph divides, the bound is conditioned on no divisor having come out as zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor, inf, log2
+
+from numerics.primes import HIGH, LOW, num_primes
+from numerics.sizes import Measured, Size
+from theory.errors import ValueSystemError
+
+MAX_COMPONENTS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBound:
+    """A bound 2^-bits on the chance of accepting a false identity, and what it is made of.
+
+    Attributes:
+        bits: minus log2 of the bound.
+        components: t, the number of primes.
+        degree: D, the largest degree of an output's numerator.
+        arguments: m, the number of arguments of function symbols.
+        argument_degree: δ, the largest degree of a difference of two arguments.
+    """
+
+    bits: float
+    components: int
+    degree: int
+    arguments: int
+    argument_degree: int
+
+
+def error_bound(measured: Measured, components: int) -> ErrorBound:
+    """The error of a test with the given number of components over the default window of primes.
+
+    Raises:
+        ValueSystemError: if the window holds fewer primes than components.
+    """
+    if not 1 <= components <= num_primes(LOW, HIGH):
+        raise ValueSystemError(f"components={components}: at least 1 is needed")
+    vanishing = max((_miss(s, components) for s in measured.outputs.values()), default=-inf)
+    collisions = -inf
+    arguments, argument_degree = 0, 0
+    for symbol, met in measured.arguments.items():
+        count = sum(entries for entries, _ in met.values())
+        widest = [size for _, size in met.values()]
+        difference = _largest(widest) + _largest(widest)
+        arguments += count
+        argument_degree = max(argument_degree, difference.degree)
+        pairs = count * count if symbol.value_parity else count * (count - 1) // 2
+        if pairs:
+            chance = log2(pairs) + components * _miss(difference, components)
+            collisions = _log_sum(collisions, chance)
+    error = _log_sum(components * vanishing, collisions)
+    undefined = -inf
+    for entries, divisor in measured.divisors:
+        chance = _miss(divisor, components) + log2(entries * components)
+        undefined = _log_sum(undefined, chance)
+    if undefined >= 0:
+        return ErrorBound(0.0, components, _degree(measured), arguments, argument_degree)
+    error -= log2(1 - 2.0**undefined)
+    return ErrorBound(max(0.0, -error), components, _degree(measured), arguments, argument_degree)
+
+
+def components_for(measured: Measured, bits: float) -> ErrorBound:
+    """The smallest number of components whose error is at most 2^-bits.
+
+    Raises:
+        ValueSystemError: if no number of components up to 40 reaches it.
+    """
+    best = error_bound(measured, 1)
+    guess = max(1, floor(bits / 24))
+    for components in range(guess, MAX_COMPONENTS + 1):
+        best = error_bound(measured, components)
+        if best.bits >= bits:
+            return best
+    raise ValueSystemError(
+        f"bits={bits}: {MAX_COMPONENTS} components reach 2^-{best.bits:.0f} for degree {best.degree}"
+    )
+
+
+def _degree(measured: Measured) -> int:
+    return max((s.degree for s in measured.outputs.values()), default=0)
+
+
+def _largest(sizes: list[Size]) -> Size:
+    return Size(
+        max(s.degree for s in sizes),
+        max(s.norm for s in sizes),
+        max(s.denominator_degree for s in sizes),
+        max(s.denominator_norm for s in sizes),
+    )
+
+
+def _miss(size: Size, components: int) -> float:
+    """log2 of the chance that a non-zero numerator comes out as zero in one component."""
+    dividing = floor(size.norm / log2(LOW) + 1e-9)
+    chance = size.degree / LOW + dividing / (num_primes(LOW, HIGH) - components + 1)
+    return log2(chance) if 0 < chance < 1 else (-inf if chance <= 0 else 0.0)
+
+
+def _log_sum(a: float, b: float) -> float:
+    high, low = max(a, b), min(a, b)
+    return high if low == -inf else high + log2(1 + 2.0 ** (low - high))
