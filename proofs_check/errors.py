@@ -1,0 +1,25 @@
+"""What can be wrong with claims, evidence, targets and output files."""
+
+from __future__ import annotations
+
+from theory.errors import LopError
+
+
+class EvidenceError(LopError):
+    """Evidence that says more than its level allows, or cannot be written down."""
+
+
+class ClaimError(LopError):
+    """A claim without the checks it needs, or an id that names no claim."""
+
+
+class TargetError(LopError):
+    """A TARGET that leads to no architecture."""
+
+
+class OptionError(LopError):
+    """A command line option with a value that means nothing."""
+
+
+class OutputError(LopError):
+    """A file that cannot be written."""
