@@ -22,9 +22,9 @@ from theory.manifold.base import (
     NormalTest,
     Parameters,
     SparseVector,
-    exact_entries,
     leading_shape,
     like,
+    numbers,
 )
 from theory.manifold.elimination import Echelon, row_echelon
 from theory.primitives import Shape
@@ -43,7 +43,8 @@ class AffineManifold(Manifold):
         ManifoldError: if a row names no entry of a parameter, or the rows contradict each other.
 
     >>> rows = (Constraint({("w", 0): Fraction(1), ("w", 2): Fraction(-1)}, Fraction(0), "tied"),)
-    >>> AffineManifold("tied", {"w": (3,)}, rows).embed({"w": np.array([5]), "bound": np.array([7])})
+    >>> tied = AffineManifold("tied", {"w": (3,)}, rows)
+    >>> tied.embed({"w": np.array([5]), "bound": np.array([7])})
     {'w': array([7, 5, 7], dtype=object)}
     """
 
@@ -52,11 +53,11 @@ class AffineManifold(Manifold):
     rows: tuple[Constraint, ...]
 
     def __post_init__(self) -> None:
-        for k, row in enumerate(self.rows):
+        for number, row in enumerate(self.rows):
             for p, e in row.terms:
                 if p not in self.parameter_shapes or not 0 <= e < prod(self.parameter_shapes[p]):
                     raise ManifoldError(
-                        f"rows[{k}] ({row.label}): no entry {e} of a parameter {p!r}"
+                        f"rows[{number}] ({row.label}): no entry {e} of a parameter {p!r}"
                     )
         if (k := self._echelon.contradiction) is not None:
             raise ManifoldError(
@@ -77,7 +78,9 @@ class AffineManifold(Manifold):
     def _bound(self) -> list[Entry]:
         """The entries that rows mention, in order."""
         order = {p: k for k, p in enumerate(self.parameter_shapes)}
-        return sorted({e for row in self.rows for e in row.terms}, key=lambda e: (order[e[0]], e[1]))
+        return sorted(
+            {e for row in self.rows for e in row.terms}, key=lambda e: (order[e[0]], e[1])
+        )
 
     @cached_property
     def _position(self) -> dict[Entry, int]:
@@ -149,18 +152,18 @@ class AffineManifold(Manifold):
         Raises:
             ManifoldError: if a coordinate array is missing or does not fit.
         """
-        lead = leading_shape(self, free)
+        lead = leading_shape(free, self.free_shapes, self.label)
         origin, directions = self._frame
-        bound: Any = np.broadcast_to(origin, (*lead, len(origin)))
+        bound: Any = origin
         if len(directions):
-            steps = like(directions, free["bound"])
-            bound = free["bound"] @ steps
+            bound = free["bound"] @ like(directions, free["bound"])
             if origin.any():
                 bound = bound + like(origin, free["bound"])
         theta: dict[str, Any] = {}
         for p, (count, source) in self._layout.items():
-            parts = [free[p], bound] if count else [bound]
-            flat = np.concatenate([part for part in parts if part.shape[-1]], axis=-1)
+            parts = [part for part in ([free[p], bound] if count else [bound]) if part.shape[-1]]
+            parts = [np.broadcast_to(part, (*lead, part.shape[-1])) for part in parts]
+            flat = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
             theta[p] = np.reshape(np.take(flat, source, axis=-1), (*lead, *self.shapes[p]))
         return theta
 
@@ -197,14 +200,12 @@ class AffineManifold(Manifold):
     @cached_property
     def _clusters(self) -> list[_Cluster]:
         """The independent rows, gathered into groups that share no entry."""
-        owner: dict[int, int] = {}
+        owner: dict[Entry, int] = {}
         rows_of: dict[int, list[Constraint]] = {}
         for number, row in enumerate(self.constraints()):
-            columns = [self._position[e] for e in row.terms]
-            met = {owner[c] for c in columns if c in owner}
+            met = {owner[e] for e in row.terms if e in owner}
             rows_of[number] = [r for k in sorted(met) for r in rows_of.pop(k)] + [row]
-            for c in [c for c, k in owner.items() if k in met] + columns:
-                owner[c] = number
+            owner |= {e: number for r in rows_of[number] for e in r.terms}
         return [_cluster(rows) for rows in rows_of.values()]
 
     def normal_part(self, theta: Parameters) -> dict[str, Any]:
@@ -213,10 +214,14 @@ class AffineManifold(Manifold):
         Raises:
             ManifoldError: if a parameter is missing or does not fit.
         """
-        lead = leading_shape(self, theta, point=True)
+        point = {p: numbers(theta[p]) for p in self.shapes if p in theta}
+        lead = leading_shape(point, self.shapes, self.label)
         flat, normal = {}, {}
         for p, shape in self.shapes.items():
-            flat[p] = exact_entries(theta[p]).reshape(*lead, prod(shape))
+            own_lead = point[p].shape[: point[p].ndim - len(shape)]
+            flat[p] = np.broadcast_to(
+                point[p].reshape(*own_lead, prod(shape)), (*lead, prod(shape))
+            )
             normal[p] = np.zeros_like(flat[p])
         for cluster in self._clusters:
             own = np.stack([flat[p][..., e] for p, e in cluster.entries], axis=-1)
@@ -273,6 +278,16 @@ def _pseudo_inverse(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def _plain(value: Fraction) -> Fraction | int:
     return int(value) if value.denominator == 1 else value
+
+
+def ambient(architecture: Architecture) -> AffineManifold:
+    """The manifold without constraints: all parameters.
+
+    >>> from theory.zoo import mlp
+    >>> ambient(mlp([3, 4, 4, 2])).dimension
+    46
+    """
+    return AffineManifold("all parameters", architecture.parameter_shapes, ())
 
 
 def intersect(one: Manifold, other: Manifold) -> AffineManifold:

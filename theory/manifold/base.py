@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from theory.errors import ManifoldError
 from theory.primitives import Shape
 
 Parameters = Mapping[str, Any]
@@ -42,7 +43,8 @@ class Constraint:
 class Factor:
     """A tensor over some axes of a parameter, given by a linear map of free entries.
 
-    Factors of one test with the same ``name`` have the same free entries.
+    Factors of one test with the same ``name`` have the same free entries: a law such as
+    ``w - c b`` joins entries of two parameters.
     """
 
     name: str
@@ -120,9 +122,56 @@ class Manifold(ABC):
         normal = self.normal_part(theta)
         return {p: theta[p] - normal[p] for p in self.shapes}
 
-    def distance(self, theta: Parameters) -> Any:
-        """Euclidean distance from the manifold, over the leading axes if there are any."""
+    def squared_distance(self, theta: Parameters) -> Any:
+        """Square of the Euclidean distance, exact for exact numbers; keeps the leading axes."""
         total: Any = 0
         for p, part in self.normal_part(theta).items():
             total = total + np.sum(part * part, axis=tuple(range(-len(self.shapes[p]), 0)))
-        return np.sqrt(total)
+        return total
+
+    def distance(self, theta: Parameters) -> Any:
+        """Euclidean distance from the manifold, for floats and whatever else has a square root."""
+        return np.sqrt(self.squared_distance(theta))
+
+
+def leading_shape(arrays: Parameters, shapes: Mapping[str, Shape], label: str) -> Shape:
+    """The common shape of the axes in front of the given ones.
+
+    Raises:
+        ManifoldError: if an array is missing, does not fit its shape, or leading axes differ so
+            that they do not broadcast.
+
+    >>> leading_shape({"w": np.zeros((5, 2, 3))}, {"w": (2, 3)}, "M")
+    (5,)
+    """
+    leads: list[Shape] = []
+    for name, shape in shapes.items():
+        if name not in arrays:
+            raise ManifoldError(f"{label}: {name!r} is missing, an array of shape {shape}")
+        found = tuple(arrays[name].shape)
+        leads.append(found[: len(found) - len(shape)])
+        if len(found) < len(shape) or (*leads[-1], *shape) != found:
+            raise ManifoldError(f"{label}: {name!r} has shape {found}, expected {shape} at its end")
+    try:
+        return np.broadcast_shapes(*leads)
+    except ValueError:
+        raise ManifoldError(f"{label}: leading axes {leads} do not broadcast") from None
+
+
+def numbers(values: Any) -> np.ndarray[Any, Any]:
+    """An array of numbers in which division is exact wherever they are: no machine integers."""
+    array = np.asarray(values)
+    if array.dtype.kind in "iub":
+        array = array.astype(object)
+    if array.dtype == object:
+        array = np.asarray(_as_fraction(array), dtype=object).reshape(array.shape)
+    return array
+
+
+_as_fraction = np.frompyfunc(lambda v: Fraction(v) if isinstance(v, int) else v, 1, 1)
+
+
+def like(values: np.ndarray[Any, Any], example: Any) -> np.ndarray[Any, Any]:
+    """Rational entries as floats if the example has floats, as they are otherwise."""
+    is_float = isinstance(example, np.ndarray) and example.dtype.kind == "f"
+    return values.astype(example.dtype) if is_float else values

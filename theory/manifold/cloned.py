@@ -213,7 +213,9 @@ def _cloned(
     sources = contracted_axes(architecture.unfrozen().graph())
     axes = {p: tuple(partition[a] for a in names) for p, names in architecture.parameters.items()}
     allowed = {
-        p: frozenset(c for c in _all_patterns(len(axes[p])) if _halves(c, sources[p]) not in forbidden)
+        p: frozenset(
+            c for c in _all_patterns(len(axes[p])) if _halves(c, sources[p]) not in forbidden
+        )
         for p in axes
     }
     return ClonedManifold(label, axes, allowed, offset)
@@ -256,9 +258,7 @@ def equitable(architecture: Architecture, partition: Partition) -> ClonedManifol
 
 def block_constant(architecture: Architecture, partition: Partition) -> ClonedManifold:
     """BC: all entries between two blocks are equal; the linear space of every leaf."""
-    return _cloned(
-        architecture, partition, "BC", frozenset({_FORWARD, _BACKWARD, _MIXED})
-    )
+    return _cloned(architecture, partition, "BC", frozenset({_FORWARD, _BACKWARD, _MIXED}))
 
 
 def leaf(architecture: Architecture, partition: Partition, point: Parameters) -> ClonedManifold:

@@ -29,11 +29,11 @@ class Echelon:
 
 
 def row_echelon(rows: Sequence[Row], width: int) -> Echelon:
-    """Reduce rows whose columns ``0..width-1`` are unknowns; column ``width`` is the right side.
+    """Reduce rows with ``width`` unknowns, columns 0..width-1; column ``width`` is the right side.
 
     The rows may depend on each other. A row of the result has entries without a common divisor.
 
-    >>> row_echelon([{0: 1, 1: 1}, {0: 2, 1: 2}, {1: 2, 2: -1}], 3)
+    >>> row_echelon([{0: 1, 1: 1}, {0: 2, 1: 2}, {1: 2, 2: -1}], 2)
     Echelon(rows={0: {0: 2, 2: 1}, 1: {1: 2, 2: -1}}, independent=(0, 2), contradiction=None)
     """
     reduced: dict[int, Row] = {}

@@ -2,7 +2,7 @@
 
 A unit is frozen where φ' vanishes on all data met: its value is a constant c and its incoming
 parameters have no gradient. That much is the paper's M_F. The trap is larger: each target k of a
-frozen unit v sees the constant c, so ``∂ℓ/∂w_vk = c δ_k`` and ``∂ℓ/∂b_k = δ_k`` are proportional and
+frozen unit v sees the constant c, so ``∂ℓ/∂w_vk = c δ_k`` is c times ``∂ℓ/∂b_k = δ_k``, and
 ``w_vk - c b_k`` is conserved; for c = 0, w_vk itself.
 """
 
@@ -74,7 +74,9 @@ class _Edges:
 
     def __init__(self, architecture: Architecture) -> None:
         if not architecture.frozen:
-            raise ManifoldError("no unit is frozen: freeze one with architecture.freeze(axis, unit)")
+            raise ManifoldError(
+                "no unit is frozen: freeze one with architecture.freeze(axis, unit)"
+            )
         self.frozen = {
             (axis, unit): value
             for axis, units in architecture.frozen.items()
