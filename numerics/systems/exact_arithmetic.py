@@ -44,9 +44,12 @@ def check_exact_arithmetic(matmul: Callable[[Array, Array], Array] = np.matmul) 
                         f"should be {expected[where]}: the BLAS of this NumPy does not compute in "
                         "IEEE double precision, and nothing exact can be built on it"
                     )
-    dividend, divisor = np.float64((1 << 53) - 1), np.float64((1 << 22) - 3)
-    if int(np.rint(dividend / divisor)) != round(int(dividend) / int(divisor)):
-        raise ArithmeticError(
-            f"rint({dividend} / {divisor}) is not the nearest integer: the processor's rounding "
-            "mode is not to nearest"
-        )
+    divisor = (1 << 22) - 3
+    for remainder in (1, divisor // 2 - 1, 1 - divisor // 2, -1):
+        for quotient in ((1 << 31) - 7, 7 - (1 << 31)):
+            found = np.rint(np.float64(quotient * divisor + remainder) / np.float64(divisor))
+            if found != quotient:
+                raise ArithmeticError(
+                    f"rint({quotient * divisor + remainder} / {divisor}) is {found} instead of "
+                    f"{quotient}: the processor does not round to nearest"
+                )

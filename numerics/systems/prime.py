@@ -46,6 +46,7 @@ class PrimeField:
     Raises:
         ValueSystemError: if ``primes`` is empty, or an entry is no odd prime below 2²³ or repeats.
         ArithmeticError: if this machine's floating point is not exact on integers.
+        ShapeError: by every operation, if axis 0 of an operand does not run over the components.
 
     >>> field = PrimeField((101, 103), seed=0)
     >>> third = field.divide(field.array([1]), field.array([3]))
@@ -137,10 +138,13 @@ class PrimeField:
         if lead < 1:
             raise ValueSystemError(f"lead={lead}: axis 0 holds the components, so lead is >= 1")
         residues = np.array([[_residue(v, p) for v in values] for p in self.primes], np.float64)
-        return self._reduce(residues.reshape((-1,) + (1,) * (lead - 1) + tuple(shape)))
+        return self._reduce(
+            residues.reshape((len(self.primes),) + (1,) * (lead - 1) + tuple(shape))
+        )
 
     def canonical(self, a: Array) -> NDArray[np.int64]:
         """The residues in [0, p), as integers: equal numbers have equal ones."""
+        self._check(a)
         residues = a.astype(np.int64)
         moduli = np.array(self.primes, dtype=np.int64).reshape((-1,) + (1,) * (a.ndim - 1))
         return np.where(residues < 0, residues + moduli, residues)
@@ -162,22 +166,23 @@ class PrimeField:
                 tile = out[i, start : start + TILE]
                 tile[...] = _words_below((1 << 32) // p * p, tile.size, words)
                 _reduce_tile(tile, float(p))
-        return out.reshape((-1, *shape))
+        return out.reshape((self.num_components, *shape))
 
     def add(self, a: Array, b: Array) -> Array:
         """a + b."""
-        return self._reduce(np.add(a, b, dtype=np.float64))
+        return self._elementwise(np.add, a, b)
 
     def subtract(self, a: Array, b: Array) -> Array:
         """a - b."""
-        return self._reduce(np.subtract(a, b, dtype=np.float64))
+        return self._elementwise(np.subtract, a, b)
 
     def multiply(self, a: Array, b: Array) -> Array:
         """a b."""
-        return self._reduce(np.multiply(a, b, dtype=np.float64))
+        return self._elementwise(np.multiply, a, b)
 
     def negative(self, a: Array) -> Array:
         """-a."""
+        self._check(a)
         return np.negative(a, dtype=np.float64)
 
     def divide(self, a: Array, b: Array) -> Array:
@@ -189,17 +194,18 @@ class PrimeField:
         return self.multiply(a, self.inverse(b))
 
     def inverse(self, a: Array) -> Array:
-        """a⁻¹; an axis along which ``a`` is broadcast (stride 0) has length 1 in the result.
+        """a⁻¹; what ``a`` repeats by broadcasting is inverted once.
 
         Raises:
             ZeroDivisionError: if a residue of ``a`` is 0.
         """
-        stored = a[tuple(slice(None, 1) if n == 0 else slice(None) for n in a.strides)]
+        self._check(a)
+        stored = a[:, *(slice(None, 1) if n == 0 else slice(None) for n in a.strides[1:])]
         flat = stored.reshape(stored.shape[0], -1).astype(np.float64)
         for p, zeros in zip(self.primes, np.count_nonzero(flat == 0, axis=1), strict=True):
             if zeros:
                 raise ZeroDivisionError(f"{zeros} of {flat.shape[1]} divisors are 0 modulo {p}")
-        return self._inverse(flat).reshape(stored.shape)
+        return np.broadcast_to(self._inverse(flat).reshape(stored.shape), a.shape)
 
     def _inverse(self, a: Array) -> Array:
         """Inverses of the rows of ``(t, n)``: 1/x = y (1/xy) halves the work (Montgomery 1987)."""
@@ -216,16 +222,16 @@ class PrimeField:
 
     def power(self, a: Array, exponent: int) -> Array:
         """aⁿ for n >= 1, by repeated squaring."""
-        result, square = None, a
-        while exponent:
-            if exponent % 2:
-                result = square if result is None else self.multiply(result, square)
-            exponent //= 2
-            square = self.multiply(square, square) if exponent else square
-        return a if result is None else result
+        result = a
+        for bit in f"{exponent:b}"[1:]:
+            result = self.multiply(result, result)
+            if bit == "1":
+                result = self.multiply(result, a)
+        return result
 
     def sum(self, a: Array, axes: tuple[int, ...]) -> Array:
         """Sum over axes, of at most 2³⁰ terms."""
+        self._check(a)
         return self._reduce(np.asarray(np.sum(a, axis=axes, dtype=np.float64)))
 
     def matmul(self, a: Array, b: Array) -> Array:
@@ -233,6 +239,7 @@ class PrimeField:
         terms, block = a.shape[-1], self.max_terms
         if terms == 1:
             return self.multiply(a, b)
+        self._check(a, b)
         total = self._reduce(_product(a[..., :block], b[..., :block, :]))
         for k in range(block, terms, block):
             total += self._reduce(_product(a[..., k : k + block], b[..., k : k + block, :]))
@@ -254,17 +261,20 @@ class PrimeField:
     def _moduli(self, ndim: int) -> Array:
         return np.array(self.primes, dtype=np.float64).reshape((-1,) + (1,) * (ndim - 1))
 
-    def _reduce(self, a: Array) -> Array:
-        """Balanced residues of integers with |r| + (p + 1)/2 <= 2⁵³, in place.
+    def _check(self, *operands: Array) -> None:
+        for a in operands:
+            if a.ndim == 0 or a.shape[0] != self.num_components:
+                raise ShapeError(
+                    f"an operand has shape {a.shape}: axis 0 must run over the "
+                    f"{self.num_components} components; array() makes residues of plain numbers"
+                )
 
-        Raises:
-            ShapeError: if axis 0 does not run over the components.
-        """
-        if a.ndim == 0 or a.shape[0] != self.num_components:
-            raise ShapeError(
-                f"an array of shape {a.shape}: axis 0 must run over {self.num_components} "
-                "components; array() makes residues from plain numbers"
-            )
+    def _elementwise(self, ufunc: np.ufunc, a: Array, b: Array) -> Array:
+        self._check(a, b)
+        return self._reduce(ufunc(a, b, dtype=np.float64))
+
+    def _reduce(self, a: Array) -> Array:
+        """Balanced residues of integers with |r| + (p + 1)/2 <= 2⁵³, in place."""
         if a.size <= TILE or not a.flags.c_contiguous:
             _reduce_tile(a, self._moduli(a.ndim))
             return a
