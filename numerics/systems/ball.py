@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import isfinite
+from math import inf, isfinite, nextafter
 from typing import Any
 
 import flint
@@ -148,4 +148,4 @@ def _holds(x: Any, value: Fraction) -> bool:
 def _below(x: Any) -> float:
     """The nearest double not above an exact ball: out of range, ``float`` rounds anywhere."""
     nearest = float(x)
-    return float(np.nextafter(nearest, -np.inf)) if arb(nearest) > x else nearest
+    return nextafter(nearest, -inf) if arb(nearest) > x else nearest
