@@ -74,7 +74,7 @@ def gradient(
             raise GraphError(f"output {name!r}: the graph has {sorted(graph.outputs)}")
         k = graph.outputs[name]
         seed = record(builder, Input(f"{ADJOINT}:{name}", graph.nodes[k].shape))
-        adjoints[k] = adjoints[k] + seed if k in adjoints else seed
+        _accumulate(adjoints, k, seed)
     for k in range(len(graph.nodes) - 1, -1, -1):
         if k not in adjoints or k not in live:
             continue
@@ -84,7 +84,7 @@ def gradient(
         pulled = pull(node, operands, values[k], adjoints[k], wanted)
         for j, contribution in zip(node.operands, pulled, strict=True):
             if contribution is not None:
-                adjoints[j] = adjoints[j] + contribution if j in adjoints else contribution
+                _accumulate(adjoints, j, contribution)
     found = {name: values[k].number for name, k in graph.outputs.items()}
     for name, k in sources.items():
         if f"{GRADIENT}:{name}" in found:
@@ -126,6 +126,10 @@ def pushforward(graph: Graph, wrt: Iterable[str] | None = None) -> Graph:
     for name, k in graph.outputs.items():
         found[f"{TANGENT}:{name}"] = _or_zero(tangents.get(k), values[k]).number
     return builder.finish(found)
+
+
+def _accumulate(adjoints: dict[int, Traced], k: int, contribution: Traced) -> None:
+    adjoints[k] = adjoints[k] + contribution if k in adjoints else contribution
 
 
 def _sources(graph: Graph, names: Iterable[str]) -> dict[str, int]:
