@@ -23,8 +23,7 @@ from typing import Literal
 import numpy as np
 
 from numerics.evaluate import Evaluator
-from numerics.identity import ErrorBound, components_for
-from numerics.primes import random_primes
+from numerics.identity import ErrorBound, vanishes
 from numerics.sizes import Size, measure
 from numerics.systems.prime import PrimeField
 from numerics.systems.system import Array
@@ -39,7 +38,6 @@ from theory.primitives import Add, Input, Negative, Subtract, Transpose
 from theory.rewrite import reassociate, substitute
 from theory.tracing import Traced, record, trace
 
-REDRAWS = 5  # points tried before a divisor counts as zero on the whole manifold
 CHANNEL = "second derivative channel"
 
 
@@ -136,30 +134,28 @@ def prove_invariance(
             raise ManifoldError(f"{m.name} and {architecture.name} have different parameters")
     if batch is None:
         batch = 2 if couples_samples(architecture.graph(2), architecture.declared_axes) else 1
-    graph = tangency_graph(architecture, target, batch)
-    points = _point_graph(manifold)
-    point_sizes = measure(points).outputs
-    measured = measure(graph, point_sizes)
-    bound = components_for(measured, bits)
-    for attempt in range(REDRAWS):
-        primes = random_primes(bound.components, seed + attempt)
-        field = PrimeField(primes, seed + attempt)
-        try:
-            theta = _random_point(manifold, points, point_sizes, field)
-            values = Evaluator(graph, field, lead=1)({**theta, **_random_inputs(graph, field)})
-        except ZeroDivisionError:
-            continue
-        failing = tuple(name for name, value in values.items() if np.any(value))
-        verdict: Literal["proved", "refuted", "unknown"]
-        verdict = "proved" if not failing else "unknown" if CHANNEL in failing else "refuted"
-        break
-    else:
-        verdict, failing = "undefined", ()  # type: ignore[assignment]
+    points = trace(lambda _, free: manifold.embed(free), {}, manifold.free_shapes)
+    sizes = measure(points).outputs
+    found = vanishes(
+        tangency_graph(architecture, target, batch),
+        bits=bits,
+        seed=seed,
+        point=lambda field: _random_point(manifold, points, sizes, field),
+        sizes=sizes,
+    )
+    verdict: Literal["proved", "refuted", "undefined", "unknown"]
+    match found.verdict:
+        case "holds":
+            verdict = "proved"
+        case "fails":
+            verdict = "unknown" if CHANNEL in found.failing else "refuted"
+        case _:
+            verdict = "undefined"
     return ExactResult(
         verdict=verdict,
-        bound=bound,
-        failing=failing,
-        primes=primes,
+        bound=found.bound,
+        failing=found.failing,
+        primes=found.primes,
         seed=seed,
         batch=batch,
         manifold=manifold.name,
@@ -210,7 +206,9 @@ def tangency_graph(architecture: Architecture, tangent: Manifold, batch: int) ->
 
 
 def _input_number(graph: Graph, name: str) -> int:
-    return next(k for k, node in enumerate(graph.nodes) if node.primitive == Input(name, node.shape))
+    return next(
+        k for k, node in enumerate(graph.nodes) if node.primitive == Input(name, node.shape)
+    )
 
 
 def _factor(builder: Builder, factor: Factor, label: str) -> Traced:
@@ -249,25 +247,14 @@ def _pair(value: Traced, factors: list[tuple[tuple[int, ...], Traced]]) -> Trace
             )
 
 
-def _point_graph(manifold: Manifold) -> Graph:
-    return trace(lambda _, free: manifold.embed(free), {}, manifold.free_shapes)
-
-
-def _random_inputs(graph: Graph, field: PrimeField) -> dict[str, Array]:
-    return {
-        name: field.random(shape, name)
-        for name, shape in graph.input_shapes.items()
-        if name not in graph.parameter_shapes
-    }
-
-
 def _random_point(
     manifold: Manifold, points: Graph, sizes: Mapping[str, Size], field: PrimeField
 ) -> dict[str, Array]:
     """A uniform point; integers below 2⁵³ are embedded directly and reduced once."""
-    free = {name: field.random(shape, f"point:{name}") for name, shape in manifold.free_shapes.items()}
+    shapes = manifold.free_shapes
+    free = {name: field.random(shape, f"point:{name}") for name, shape in shapes.items()}
     largest = np.log2(max(field.primes))
-    if all(s.denominator_norm == 0 and s.norm + largest < 53 for s in sizes.values()):
-        embedded = manifold.embed(free)
-        return {p: field.add(np.asarray(v, dtype=np.float64), np.zeros((len(field.primes),) + (1,) * (v.ndim - 1))) for p, v in embedded.items()}
-    return Evaluator(points, field, lead=1)(free)
+    if any(s.denominator_norm or s.norm + largest >= 53 for s in sizes.values()):
+        return Evaluator(points, field, lead=1)(free)
+    embedded = manifold.embed(free).items()
+    return {p: field.reduce(np.require(v, np.float64, ["C", "W"])) for p, v in embedded}

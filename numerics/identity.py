@@ -8,7 +8,7 @@ coefficients, of which at most ``log H / log p`` primes of the window do; or a n
 vanishes at a random point, with probability at most D/p (Schwartz 1980, Zippel 1979). Before that,
 two arguments that differ formally may have collided in all components at once, and their function
 values with them: that is the same event for the difference of two arguments, of degree δ, for each
-of the P = C(m, 2) pairs that one symbol meets (P = m² for odd and even symbols, for which sums count
+of the P = C(m, 2) pairs that one symbol meets (P = m² for odd and even symbols, where sums count
 too). So, with G the l1 norm of a difference,
 
     error ≤ P · (δ/p + log G / (N log p))ᵗ + (D/p + log H / (N log p))ᵗ
@@ -19,14 +19,25 @@ Where the graph divides, the bound is conditioned on no divisor having come out 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import floor, inf, log2
+from typing import Literal
 
-from numerics.primes import HIGH, LOW, num_primes
-from numerics.sizes import Measured, Size
+import numpy as np
+
+from numerics.evaluate import Evaluator
+from numerics.primes import HIGH, LOW, num_primes, random_primes
+from numerics.sizes import Measured, Size, measure
+from numerics.systems.prime import PrimeField
+from numerics.systems.system import Array
 from theory.errors import ValueSystemError
+from theory.graph import Graph
 
 MAX_COMPONENTS = 40
+REDRAWS = 5  # points tried before a divisor counts as zero everywhere
+
+Point = Callable[[PrimeField], Mapping[str, Array]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,71 @@ class ErrorBound:
     degree: int
     arguments: int
     argument_degree: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a randomised identity test found.
+
+    Attributes:
+        verdict: ``holds``; ``fails``, which is certain; ``undefined`` if at every point that was
+            tried something is divided by zero.
+        failing: names of the outputs that do not vanish.
+        bound: the chance that ``holds`` is wrong.
+        primes: the fields.
+    """
+
+    verdict: Literal["holds", "fails", "undefined"]
+    failing: tuple[str, ...]
+    bound: ErrorBound
+    primes: tuple[int, ...]
+
+
+def vanishes(
+    graph: Graph,
+    *,
+    bits: float,
+    seed: int,
+    point: Point | None = None,
+    sizes: Mapping[str, Size] | None = None,
+) -> Identity:
+    """Whether all outputs of a graph vanish identically.
+
+    Args:
+        graph: whose outputs should all be 0.
+        bits: the error is at most 2^-bits.
+        seed: chooses primes, point and functions; fix it before the identity is known.
+        point: values of some parameters or inputs in a field; all others are uniform.
+        sizes: of the values that ``point`` gives, over variables of their own.
+
+    Raises:
+        ValueSystemError: if the error cannot be reached, or a constant or a function has no value
+            in the fields.
+
+    >>> from theory.tracing import trace
+    >>> square = trace(
+    ...     lambda p, x: {"zero": (x["a"] + x["b"]) ** 2 - x["a"] ** 2 - 2 * x["a"] * x["b"]},
+    ...     {},
+    ...     {"a": (), "b": ()},
+    ... )
+    >>> vanishes(square, bits=60, seed=0).verdict
+    'fails'
+    """
+    bound = components_for(measure(graph, sizes), bits)
+    for attempt in range(REDRAWS):
+        primes = random_primes(bound.components, seed + attempt)
+        field = PrimeField(primes, seed + attempt)
+        try:
+            given = dict(point(field)) if point else {}
+            uniform = {
+                k: field.random(s, k) for k, s in graph.input_shapes.items() if k not in given
+            }
+            values = Evaluator(graph, field, lead=1)({**uniform, **given})
+        except ZeroDivisionError:
+            continue
+        failing = tuple(name for name, value in values.items() if np.any(value))
+        return Identity("fails" if failing else "holds", failing, bound, primes)
+    return Identity("undefined", (), bound, primes)
 
 
 def error_bound(measured: Measured, components: int) -> ErrorBound:
@@ -93,7 +169,7 @@ def components_for(measured: Measured, bits: float) -> ErrorBound:
         if best.bits >= bits:
             return best
     raise ValueSystemError(
-        f"bits={bits}: {MAX_COMPONENTS} components reach 2^-{best.bits:.0f} for degree {best.degree}"
+        f"bits={bits}: {MAX_COMPONENTS} components reach 2^-{best.bits:.0f} at degree {best.degree}"
     )
 
 

@@ -155,7 +155,7 @@ class Measured:
 
 
 def measure(graph: Graph, given: Mapping[str, Size] | None = None) -> Measured:
-    """Sizes of a graph whose parameters and inputs have the given sizes, by default fresh variables.
+    """Sizes of a graph's values; parameters and inputs are as given, or variables of their own.
 
     >>> from theory.tracing import trace
     >>> graph = trace(lambda p, x: {"y": (x["x"] @ p["W"]) ** 2}, {"W": (4, 2)}, {"x": (1, 4)})
@@ -205,7 +205,7 @@ def _measure_node(
             applied: Size = activation(operands[0])
             return applied
         case Einsum() as einsum:
-            left, right, out = einsum.labels
+            left, _, out = einsum.labels
             terms = prod(n for c, n in zip(left, shapes[0], strict=True) if c not in out)
             return (operands[0] * operands[1]).total(terms)
         case Sum(axes):

@@ -111,7 +111,7 @@ class PrimeField:
         if plain.dtype.kind in "biu":
             integers = plain.astype(np.promote_types(plain.dtype, np.uint32))
             moduli = np.array(self.primes, dtype=integers.dtype).reshape((-1,) + (1,) * plain.ndim)
-            return self._reduce((integers % moduli).astype(np.float64))
+            return self.reduce((integers % moduli).astype(np.float64))
         if plain.dtype.kind == "f" and plain.dtype.itemsize <= 8:
             return self._dyadic(plain.astype(np.float64))
         entries = [_rational(v, k) for k, v in enumerate(plain.ravel().tolist())]
@@ -127,7 +127,7 @@ class PrimeField:
         low, high = int(exponent.min(initial=0)), int(exponent.max(initial=0))
         scales = [[pow(2, k - 53, p) for k in range(low, high + 1)] for p in self.primes]
         scale = np.array(scales, dtype=np.float64)[:, exponent - low]
-        return self.multiply(integer, self._reduce(scale))
+        return self.multiply(integer, self.reduce(scale))
 
     def constant(self, values: Sequence[Fraction], shape: tuple[int, ...], lead: int) -> Array:
         """Residues of exact entries, shape ``(t, 1, ..., 1, *shape)`` with ``lead`` leading axes.
@@ -138,7 +138,7 @@ class PrimeField:
         if lead < 1:
             raise ValueSystemError(f"lead={lead}: axis 0 holds the components, so lead is >= 1")
         residues = np.array([[_residue(v, p) for v in values] for p in self.primes], np.float64)
-        return self._reduce(
+        return self.reduce(
             residues.reshape((len(self.primes),) + (1,) * (lead - 1) + tuple(shape))
         )
 
@@ -213,7 +213,7 @@ class PrimeField:
         if n <= 4:
             pairs = zip(self.primes, a, strict=True)
             rows = [[pow(int(r), -1, p) for r in x] for p, x in pairs]
-            return self._reduce(np.array(rows, dtype=np.float64))
+            return self.reduce(np.array(rows, dtype=np.float64))
         half = n // 2
         x, y = a[:, :half], a[:, half : 2 * half]
         found = self._inverse(np.concatenate([self.multiply(x, y), a[:, 2 * half :]], axis=1))
@@ -232,7 +232,7 @@ class PrimeField:
     def sum(self, a: Array, axes: tuple[int, ...]) -> Array:
         """Sum over axes, of at most 2³⁰ terms."""
         self._check(a)
-        return self._reduce(np.asarray(np.sum(a, axis=axes, dtype=np.float64)))
+        return self.reduce(np.asarray(np.sum(a, axis=axes, dtype=np.float64)))
 
     def matmul(self, a: Array, b: Array) -> Array:
         """Stacked matrix product by BLAS, in blocks of :attr:`max_terms` terms."""
@@ -240,10 +240,10 @@ class PrimeField:
         if terms == 1:
             return self.multiply(a, b)
         self._check(a, b)
-        total = self._reduce(_product(a[..., :block], b[..., :block, :]))
+        total = self.reduce(_product(a[..., :block], b[..., :block, :]))
         for k in range(block, terms, block):
-            total += self._reduce(_product(a[..., k : k + block], b[..., k : k + block, :]))
-        return total if terms <= block else self._reduce(total)
+            total += self.reduce(_product(a[..., k : k + block], b[..., k : k + block, :]))
+        return total if terms <= block else self.reduce(total)
 
     def apply(self, activation: Activation, z: Array) -> Array:
         """A symbol by its definition, an atom by its centre and the oracle."""
@@ -252,7 +252,7 @@ class PrimeField:
         if law.definition is not None:
             defined: FieldElement = law.definition(element)
             return defined.array
-        drawn = self._reduce(self.oracle(activation, self.canonical(z)).astype(np.float64))
+        drawn = self.reduce(self.oracle(activation, self.canonical(z)).astype(np.float64))
         if law.centre is None:
             return drawn
         centred: FieldElement = FieldElement(self, drawn) + law.centre(element)
@@ -271,10 +271,10 @@ class PrimeField:
 
     def _elementwise(self, ufunc: np.ufunc, a: Array, b: Array) -> Array:
         self._check(a, b)
-        return self._reduce(ufunc(a, b, dtype=np.float64))
+        return self.reduce(ufunc(a, b, dtype=np.float64))
 
-    def _reduce(self, a: Array) -> Array:
-        """Balanced residues of integers with |r| + (p + 1)/2 <= 2⁵³, in place."""
+    def reduce(self, a: Array) -> Array:
+        """Balanced residues of the integers in ``a (t, ...)``, |a| + (p + 1)/2 <= 2⁵³, in place."""
         if a.size <= TILE or not a.flags.c_contiguous:
             _reduce_tile(a, self._moduli(a.ndim))
             return a

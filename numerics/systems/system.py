@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from theory.activation import Activation
@@ -32,7 +31,7 @@ class NumberSystem(Protocol):
         """How the system is called in reports, precision included."""
 
     def array(self, values: Any) -> Array:
-        """Numbers (floats, integers, fractions, nested sequences, arrays) as an array of the system."""
+        """Floats, integers, fractions, nested sequences or arrays of them in the system."""
 
     def constant(self, values: Sequence[Fraction], shape: tuple[int, ...], lead: int) -> Array:
         """Exact entries, row-major, as an array with ``lead`` broadcastable leading axes."""

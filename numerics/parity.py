@@ -1,0 +1,110 @@
+"""Parity of a widened network with its base, proved for all data (E5d)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import ascii_letters
+from typing import Literal
+
+import numpy as np
+
+from numerics.identity import ErrorBound, vanishes
+from theory.architecture import Architecture
+from theory.backprop import gradient
+from theory.errors import ManifoldError
+from theory.graph import Builder, Graph
+from theory.lowering import contract
+from theory.manifold import equitable
+from theory.partition import Partition
+from theory.primitives import Input, Parameter
+from theory.rewrite import reassociate, substitute
+from theory.tracing import Traced, record
+from theory.widening import target_counts, widen
+
+
+@dataclass(frozen=True, slots=True)
+class ParityReceipt:
+    """What a widened network shares with its base.
+
+    Attributes:
+        verdict: whether everything below holds.
+        bound: of the chance that ``proved`` is wrong.
+        failing: ``outputs``, or the parameters whose gradient is not ``expand(base) / n_j``.
+    """
+
+    verdict: Literal["proved", "refuted", "undefined"]
+    bound: ErrorBound
+    failing: tuple[str, ...]
+
+
+def prove_parity(
+    base: Architecture,
+    wide: Architecture,
+    partition: Partition,
+    *,
+    bits: float = 60,
+    seed: int = 0,
+    batch: int = 1,
+) -> ParityReceipt:
+    """Prove that every widening of ``base`` to ``wide`` keeps outputs and gradients.
+
+    For all base parameters, all zero-sum parts (so on every leaf of IE∩OE over the base), all data
+    and adjoints: the outputs are equal, and ∂ℓ/∂w_uv = (∂ℓ/∂w̃_ij) / n_j.
+
+    Raises:
+        ManifoldError: if the base does not have one unit for each block.
+    """
+    for axis, blocks in partition.items():
+        if base.sizes.get(axis) != blocks.num_blocks:
+            raise ManifoldError(
+                f"axis {axis!r}: the base has {base.sizes.get(axis)} units, the partition "
+                f"{blocks.num_blocks} blocks"
+            )
+    found = vanishes(parity_graph(base, wide, partition, batch), bits=bits, seed=seed)
+    verdict: Literal["proved", "refuted", "undefined"]
+    match found.verdict:
+        case "holds":
+            verdict = "proved"
+        case "fails":
+            verdict = "refuted"
+        case _:
+            verdict = "undefined"
+    return ParityReceipt(verdict, found.bound, found.failing)
+
+
+def parity_graph(base: Architecture, wide: Architecture, partition: Partition, batch: int) -> Graph:
+    """The differences that must vanish, contracted with generic tensors."""
+    builder = Builder()
+    narrow = gradient(base.graph(batch))
+    nodes = [Traced(builder, k) for k in builder.extend(narrow)]
+    weights = {p: record(builder, Parameter(p, s)) for p, s in base.parameter_shapes.items()}
+    point = widen(wide, partition, weights)
+    manifold = equitable(wide, partition)
+    mixed = {
+        name: record(builder, Input(f"mixed:{name}", shape))
+        if "Z" in name.partition(":")[2]
+        else np.zeros(shape, dtype=int)
+        for name, shape in manifold.free_shapes.items()
+    }
+    offset = manifold.embed(mixed)
+    moved = {p: point[p] + offset[p] for p in wide.parameters}
+    outputs = substitute(builder, gradient(wide.graph(batch)), moved)
+    residuals = {
+        "outputs": _generic(outputs["y"] - nodes[narrow.outputs["y"]], "outputs"),
+    }
+    targets = target_counts(wide, partition)
+    for p, axes in wide.parameters.items():
+        scaled = nodes[narrow.outputs[f"grad:{p}"]] / targets[p]
+        for k, axis in enumerate(axes):
+            scaled = partition[axis].expand(scaled, k)
+        residuals[p] = _generic(outputs[f"grad:{p}"] - scaled, p)
+    return reassociate(builder.finish({name: value.number for name, value in residuals.items()}))
+
+
+def _generic(value: Traced, name: str) -> Traced:
+    """⟨value, ⊗ of one generic vector an axis⟩."""
+    vectors = [
+        record(value.builder, Input(f"generic:{name}:{k}", (n,))) for k, n in enumerate(value.shape)
+    ]
+    labels = ascii_letters[: value.ndim]
+    return contract([value, *vectors], [labels, *labels], "")

@@ -1,0 +1,122 @@
+"""Mini-batch SGD in float64, vectorised over ensembles of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from numerics.evaluate import Evaluator
+from numerics.losses import Loss
+from numerics.systems.float64 import Float64
+from numerics.systems.system import Array
+from numerics.tasks import Task
+from theory.architecture import Architecture
+from theory.axes import contracted_axes
+from theory.backprop import gradient
+from theory.errors import ValueSystemError
+
+Weights = dict[str, Array]
+
+
+def initial_parameters(
+    architecture: Architecture, seed: int, ensemble: tuple[int, ...] = ()
+) -> Weights:
+    """Independent normal weights with variance 1/fan-in; parameters without a source axis are 0.
+
+    Arrays have shape ``(*ensemble, *shape)``.
+    """
+    rng = np.random.default_rng(seed)
+    roles = contracted_axes(architecture.unfrozen().graph())
+    weights: Weights = {}
+    for p, shape in architecture.parameter_shapes.items():
+        fan_in = np.prod([n for n, source in zip(shape, roles[p], strict=True) if source])
+        draw = rng.normal(size=(*ensemble, *shape))
+        weights[p] = draw / np.sqrt(fan_in) if any(roles[p]) else 0.0 * draw
+    return weights
+
+
+def minibatches(
+    num_samples: int, batch_size: int, steps: int, seed: int
+) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Indices of ``steps`` mini-batches, epoch after epoch in fresh random order."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(num_samples)
+    start = 0
+    for _ in range(steps):
+        if start + batch_size > num_samples:
+            order, start = rng.permutation(num_samples), 0
+        yield order[start : start + batch_size]
+        start += batch_size
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """θ ← θ - η ∇L(θ; mini-batch).
+
+    Args:
+        architecture: what is trained.
+        loss: on which loss.
+        rate: η.
+        batch_size: samples a step.
+    """
+
+    architecture: Architecture
+    loss: Loss
+    rate: float
+    batch_size: int
+
+    def run(
+        self,
+        parameters: Mapping[str, Array],
+        task: Task,
+        steps: int,
+        seed: int,
+        watch: Callable[[int, Weights, Weights], None] | None = None,
+    ) -> Weights:
+        """Parameters after ``steps`` steps; arrays may have one ensemble axis in front.
+
+        Args:
+            parameters: where training starts; left unchanged.
+            task: the data.
+            steps: number of mini-batches.
+            seed: of their order.
+            watch: called as ``watch(step, parameters, gradient)`` before each update.
+
+        Raises:
+            ValueSystemError: if a parameter is not finite, or training diverges.
+        """
+        system = Float64()
+        weights = {p: np.array(system.array(parameters[p])) for p in self.architecture.parameters}
+        lead = next(iter(weights.values())).ndim - len(
+            next(iter(self.architecture.parameter_shapes.values()))
+        )
+        forward = self.architecture.graph(self.batch_size)
+        outputs = Evaluator(forward, system, lead)
+        backward = Evaluator(gradient(forward), system, lead)
+        for step, chosen in enumerate(minibatches(len(task.x), self.batch_size, steps, seed)):
+            given = {**weights, "x": task.x[chosen]}
+            y = outputs(given)["y"]
+            adjoint = self.loss.adjoint(y, task.y[chosen])
+            values = backward({**given, "adjoint:y": adjoint})
+            slopes = {p: values[f"grad:{p}"] for p in weights}
+            if watch is not None:
+                watch(step, weights, slopes)
+            for p, slope in slopes.items():
+                weights[p] -= self.rate * slope
+        for p, weight in weights.items():
+            if not np.isfinite(weight).all():
+                raise ValueSystemError(f"{p} is not finite after {steps} steps: lower the rate")
+        return weights
+
+
+def accuracy(architecture: Architecture, parameters: Mapping[str, Array], task: Task) -> Array:
+    """Share of samples whose largest output is the target's."""
+    graph = architecture.graph(len(task.x))
+    lead = next(iter(parameters.values())).ndim - len(
+        next(iter(architecture.parameter_shapes.values()))
+    )
+    y = Evaluator(graph, Float64(), lead)({**parameters, "x": task.x})["y"]
+    hits: Array = (y.argmax(axis=-1) == task.y.argmax(axis=-1)).mean(axis=-1)
+    return hits

@@ -1,0 +1,76 @@
+"""Widening a network by cloning its units, without changing its function.
+
+With w̃_ij the weight of the base network from unit i to unit j, any clone weights with
+``Σ_{u∈S_i} w_uv = w̃_ij`` for every v in S_j compute the same outputs (P3). The block-constant choice
+is ``w_uv = w̃_ij / n_i``: divided by the number of *source* clones. (arXiv 2510.00304 divides by the
+target's in print, see ``theory.md`` E5d.) Adding zero-sum parts moves to another leaf of IE∩OE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from theory.architecture import Architecture
+from theory.axes import contracted_axes
+from theory.errors import ManifoldError
+from theory.manifold import block_constant
+from theory.manifold.base import Parameters
+from theory.partition import Partition
+
+
+def widen(architecture: Architecture, partition: Partition, base: Parameters) -> dict[str, Any]:
+    """The block-constant parameters of ``architecture`` that compute the base network.
+
+    Args:
+        architecture: the wide network.
+        partition: its blocks; block k of an axis stands for unit k of the base network.
+        base: the base network's parameters; leading axes are kept.
+
+    Raises:
+        ManifoldError: if an array does not have one entry a block along its axes.
+
+    >>> from theory.partition import make_partition
+    >>> from theory.zoo import mlp
+    >>> wide = mlp([1, 2, 1], bias=False)
+    >>> clones = make_partition(wide.sizes, {"h1": [[0, 1]]})
+    >>> widen(wide, clones, {"W1": np.array([[6]]), "W2": np.array([[8]])})["W2"]
+    array([[4.],
+           [4.]])
+    """
+    manifold = block_constant(architecture, partition)
+    coordinates = {}
+    for p, factors in source_counts(architecture, partition).items():
+        name = f"{p}:{'C' * factors.ndim}"
+        expected = manifold.free_shapes[name]
+        if base[p].shape[base[p].ndim - factors.ndim :] != expected:
+            raise ManifoldError(f"base[{p!r}] has shape {base[p].shape}, expected {expected}")
+        coordinates[name] = base[p] / factors
+    return manifold.embed(coordinates)
+
+
+def source_counts(architecture: Architecture, partition: Partition) -> dict[str, Any]:
+    """For every parameter the numbers n_i of clones on its source axes, broadcastable integers."""
+    return _counts(architecture, partition, of_sources=True)
+
+
+def target_counts(architecture: Architecture, partition: Partition) -> dict[str, Any]:
+    """For every parameter the numbers n_j of clones on its target axes, broadcastable integers."""
+    return _counts(architecture, partition, of_sources=False)
+
+
+def _counts(
+    architecture: Architecture, partition: Partition, *, of_sources: bool
+) -> dict[str, np.ndarray[Any, Any]]:
+    roles: Mapping[str, tuple[bool, ...]] = contracted_axes(architecture.unfrozen().graph())
+    counts = {}
+    for p, axes in architecture.parameters.items():
+        total = np.ones((1,) * len(axes), dtype=int)
+        for k, axis in enumerate(axes):
+            if roles[p][k] is of_sources:
+                sizes = np.array([len(block) for block in partition[axis].blocks])
+                total = total * sizes.reshape((-1,) + (1,) * (len(axes) - k - 1))
+        counts[p] = total
+    return counts
