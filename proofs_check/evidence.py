@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
-from math import floor, fsum, inf, isfinite, log2
+from math import exp2, floor, fsum, inf, isfinite, log2
 from typing import Any
 
 from proofs_check.errors import EvidenceError
@@ -96,7 +96,9 @@ class Evidence:
         for name, value in self.figures.items():
             if not isinstance(value, float | int | str):
                 kind = type(value).__name__
-                raise EvidenceError(f"figures[{name!r}] is a {kind}: a figure is a float, int or str")
+                raise EvidenceError(
+                    f"figures[{name!r}] is a {kind}: a figure is a float, int or str"
+                )
         for entry in ("counterexample", "figures"):
             try:
                 json.dumps(getattr(self, entry), allow_nan=False)
@@ -157,12 +159,12 @@ class Evidence:
 
 
 def error_bound(bits: float) -> float:
-    """2^-bits, rounded up where it is smaller than every positive float.
+    """2^-bits, never rounded to 0: the smallest positive float stands for what is below it.
 
     >>> error_bound(3.0), error_bound(5000.0) > 0
     (0.125, True)
     """
-    return max(2.0**-bits, 5e-324)
+    return max(exp2(-bits), 5e-324)
 
 
 def holds(

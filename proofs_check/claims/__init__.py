@@ -1,1 +1,49 @@
-"""The claims, one file per theorem."""
+"""The claims, one file per theorem.
+
+A module of claims exposes ``CLAIMS: tuple[Claim, ...]`` and is named in :data:`MODULES`; nothing is
+imported before :func:`load_claims` is called.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from proofs_check.claim import Claim
+from proofs_check.errors import ClaimError
+
+MODULES: tuple[str, ...] = ("proofs_check.claims.p1_tangency",)
+
+# The order in which the theory states its theorems; a cell of a table stands where its table does.
+THEORY_ORDER: tuple[str, ...] = (
+    *("P1", "N0", "P2", "E2a", "E2b", "E2c", "P3", "P4", "P5", "E5a", "E5b", "E5c", "E5d", "E5e"),
+    *("P6", "E8", "P7", "E7", "N9", "N10", "N11", "N6"),
+    *("P8", "N3", "N3b", "N4", "N4b", "N4c", "N12", "P9", "N8"),
+    *("P10", "E10a", "N10s", "P11", "E11"),
+)
+
+
+def load_claims(modules: tuple[str, ...] = MODULES) -> tuple[Claim, ...]:
+    """All claims of the modules, in the order of the theory.
+
+    Raises:
+        ClaimError: if ids repeat or are not in the theory, or a correction names no claim.
+
+    >>> [claim.id for claim in load_claims(("proofs_check.claims.p1_tangency",))]
+    ['P1']
+    """
+    claims: dict[str, Claim] = {}
+    for module in modules:
+        for claim in import_module(module).CLAIMS:
+            if claim.id in claims:
+                raise ClaimError(f"{module}: there is a claim {claim.id} already")
+            if _head(claim) not in THEORY_ORDER:
+                raise ClaimError(f"{module}: claim {claim.id} has no place in THEORY_ORDER")
+            claims[claim.id] = claim
+    for claim in claims.values():
+        if claim.corrected_by is not None and claim.corrected_by not in claims:
+            raise ClaimError(f"{claim.id}: corrected_by={claim.corrected_by!r}: no such claim")
+    return tuple(sorted(claims.values(), key=lambda claim: THEORY_ORDER.index(_head(claim))))
+
+
+def _head(claim: Claim) -> str:
+    return claim.id.partition(".")[0]
