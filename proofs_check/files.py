@@ -1,0 +1,64 @@
+"""Output files, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from proofs_check.errors import OutputError
+
+
+def check_writable(path: str | Path) -> None:
+    """See now that :func:`write_text` will be able to write, before hours of work.
+
+    Raises:
+        OutputError: if the folder is missing or closed to us, or the path is a folder.
+    """
+    file = Path(os.path.realpath(path))
+    if not str(path) or file.is_dir():
+        raise OutputError(f"{str(path)!r}: a folder, expected the name of a file")
+    if not file.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {file.parent}")
+    closed = not os.access(file.parent, os.W_OK | os.X_OK)
+    if closed or (file.exists() and not os.access(file, os.W_OK)):
+        raise OutputError(f"{path}: no permission to write there")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8: a reader sees the old file or the new one, never a part.
+
+    A link keeps pointing where it does; a pipe or a device is written directly.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    check_writable(path)
+    file = Path(os.path.realpath(path))
+    try:
+        if file.exists() and not file.is_file():
+            file.write_text(text, encoding="utf-8")
+        else:
+            _replace(file, text)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from None
+
+
+def _replace(file: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        # mkstemp closes the file to others; a new file has what the umask leaves.
+        temporary.chmod(file.stat().st_mode & 0o777 if file.exists() else 0o666 & ~_umask())
+        temporary.replace(file)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
