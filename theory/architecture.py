@@ -76,9 +76,7 @@ class Architecture:
             for unit in units:
                 if not 0 <= unit < self.sizes[axis]:
                     n = self.sizes[axis]
-                    raise ArchitectureError(
-                        f"frozen[{axis!r}]: unit {unit} is not in 0..{n - 1}"
-                    )
+                    raise ArchitectureError(f"frozen[{axis!r}]: unit {unit} is not in 0..{n - 1}")
 
     def _check_axis(self, entry: str, axis: str) -> None:
         if axis not in self.sizes:

@@ -41,6 +41,16 @@ class BlockPair:
     targets: tuple[int, ...]
     edges: Mapping[tuple[int, int], Entry]
 
+    @property
+    def source_name(self) -> str:
+        """``S_i``, or ``bias``."""
+        return "bias" if self.source == CONSTANT else f"S_{self.source}"
+
+    @property
+    def target_name(self) -> str:
+        """``S_j``."""
+        return f"S_{self.target}"
+
     def entries_into(self, target: int) -> tuple[Entry, ...]:
         """The entries of the edges that enter one unit of S_j; the sum that IE compares."""
         return tuple(entry for (_, v), entry in self.edges.items() if v == target)

@@ -10,9 +10,7 @@ from theory.architecture import Architecture
 from theory.errors import ArchitectureError
 
 
-def mlp(
-    widths: Sequence[int], phi: Activation | str = "phi", *, bias: bool = True
-) -> Architecture:
+def mlp(widths: Sequence[int], phi: Activation | str = "phi", *, bias: bool = True) -> Architecture:
     """A multilayer perceptron: h_l = φ(h_{l-1} W_l + b_l), the last layer without φ.
 
     Axes ``x, h1, h2, …, y``; parameters ``W1 (x, h1)``, ``b1 (h1,)``, ….

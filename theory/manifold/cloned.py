@@ -64,7 +64,8 @@ class ClonedManifold(Manifold):
             for pattern in patterns:
                 if len(pattern) != len(self.axes[p]) or set(pattern) - {"C", "Z"}:
                     raise ManifoldError(
-                        f"allowed[{p!r}]: pattern {pattern!r} does not name {len(self.axes[p])} axes"
+                        f"allowed[{p!r}]: pattern {pattern!r} does not name the "
+                        f"{len(self.axes[p])} axes"
                     )
         if self.offset is not None:
             for p, shape in self.shapes.items():
