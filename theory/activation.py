@@ -192,9 +192,7 @@ LAWS: Mapping[str, Law | None] = MappingProxyType(
         "exp": Law(derivative=lambda z, f: f, closed_form=sympy.exp),
         "log": Law(derivative=lambda z, f: 1 / z, closed_form=sympy.log),
         "sqrt": Law(derivative=lambda z, f: 1 / (2 * f), closed_form=sympy.sqrt),
-        "rsqrt": Law(
-            derivative=lambda z, f: -f / (2 * z), closed_form=lambda z: 1 / sympy.sqrt(z)
-        ),
+        "rsqrt": Law(derivative=lambda z, f: -f / (2 * z), closed_form=lambda z: 1 / sympy.sqrt(z)),
         "step": Law(
             derivative=lambda z, f: 0 * z,
             parity="odd",
@@ -226,19 +224,19 @@ LAWS: Mapping[str, Law | None] = MappingProxyType(
     }
 )
 
-tanh = Activation("tanh")
-sigmoid = Activation("sigmoid")
-softplus = Activation("softplus")
-silu = Activation("silu")
-exp = Activation("exp")
-log = Activation("log")
-sqrt = Activation("sqrt")
-rsqrt = Activation("rsqrt")
-step = Activation("step")
-relu = Activation("relu")
-normal_cdf = Activation("normal_cdf")
-normal_pdf = Activation("normal_pdf")
-gelu = Activation("gelu")
+tanh: Activation = Activation("tanh")
+sigmoid: Activation = Activation("sigmoid")
+softplus: Activation = Activation("softplus")
+silu: Activation = Activation("silu")
+exp: Activation = Activation("exp")
+log: Activation = Activation("log")
+sqrt: Activation = Activation("sqrt")
+rsqrt: Activation = Activation("rsqrt")
+step: Activation = Activation("step")
+relu: Activation = Activation("relu")
+normal_cdf: Activation = Activation("normal_cdf")
+normal_pdf: Activation = Activation("normal_pdf")
+gelu: Activation = Activation("gelu")
 
 
 def leaky_relu(slope: Fraction | int | float | str = Fraction(1, 100)) -> Activation:
