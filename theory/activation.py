@@ -58,10 +58,10 @@ class Activation:
             raise ValueSystemError(f"activation order={self.order}: an order is at least 0")
         if self.parity not in (None, "odd", "even"):
             raise ValueSystemError(f"activation parity={self.parity!r}: odd, even or None")
-        if (self.slope is not None) != (self.name == "leaky_relu"):
-            raise ValueSystemError(f"slope={self.slope}: leaky_relu needs one, others have none")
         if self.name in LAWS and (self.order or self.parity):
             raise ValueSystemError(f"{self.name} is a known function: it has no order or parity")
+        if (self.slope is not None) != (self.name == "leaky_relu"):
+            raise ValueSystemError(f"slope={self.slope}: leaky_relu needs one, others have none")
 
     def __repr__(self) -> str:
         slope = "" if self.slope is None else f"[{self.slope}]"
@@ -242,10 +242,17 @@ gelu: Activation = Activation("gelu")
 def leaky_relu(slope: Fraction | int | float | str = Fraction(1, 100)) -> Activation:
     """Leaky ReLU with an exact slope: z for z > 0, slope·z otherwise.
 
+    Raises:
+        ValueSystemError: if ``slope`` is no finite number.
+
     >>> leaky_relu("0.01")
     leaky_relu[1/100]
     """
-    return Activation("leaky_relu", slope=Fraction(slope))
+    try:
+        exact = Fraction(slope)
+    except (ArithmeticError, ValueError):
+        raise ValueSystemError(f"slope={slope!r}: a slope is a finite number") from None
+    return Activation("leaky_relu", slope=exact)
 
 
 def activation(name: str, parity: Parity | None = None) -> Activation:
@@ -257,4 +264,6 @@ def activation(name: str, parity: Parity | None = None) -> Activation:
     >>> activation("tanh") == tanh, activation("phi").is_known
     (True, False)
     """
-    return leaky_relu() if name == "leaky_relu" else Activation(name, parity=parity)
+    if name == "leaky_relu" and parity is None:
+        return leaky_relu()
+    return Activation(name, parity=parity)
