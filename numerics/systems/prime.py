@@ -138,9 +138,7 @@ class PrimeField:
         if lead < 1:
             raise ValueSystemError(f"lead={lead}: axis 0 holds the components, so lead is >= 1")
         residues = np.array([[_residue(v, p) for v in values] for p in self.primes], np.float64)
-        return self.reduce(
-            residues.reshape((len(self.primes),) + (1,) * (lead - 1) + tuple(shape))
-        )
+        return self.reduce(residues.reshape((len(self.primes),) + (1,) * (lead - 1) + tuple(shape)))
 
     def canonical(self, a: Array) -> NDArray[np.int64]:
         """The residues in [0, p), as integers: equal numbers have equal ones."""
@@ -148,6 +146,23 @@ class PrimeField:
         residues = a.astype(np.int64)
         moduli = np.array(self.primes, dtype=np.int64).reshape((-1,) + (1,) * (a.ndim - 1))
         return np.where(residues < 0, residues + moduli, residues)
+
+    def reduce(self, a: Array) -> Array:
+        """Balanced residues of the integers in ``a (t, ...)``, |a| + (p + 1)/2 <= 2⁵³, in place.
+
+        >>> PrimeField((101, 103), seed=0).reduce(np.array([[102.0, -51.0], [102.0, -51.0]]))
+        array([[  1.,  50.],
+               [ -1., -51.]])
+        """
+        self._check(a)
+        if a.size <= TILE or not a.flags.c_contiguous:
+            _reduce_tile(a, self._moduli(a.ndim))
+            return a
+        flat = a.reshape(self.num_components, -1)
+        for i, p in enumerate(self.primes):
+            for start in range(0, flat.shape[1], TILE):
+                _reduce_tile(flat[i, start : start + TILE], float(p))
+        return a
 
     def random(self, shape: tuple[int, ...], stream: str) -> Array:
         """Independent, exactly uniform residues, shape ``(t, *shape)``.
@@ -272,17 +287,6 @@ class PrimeField:
     def _elementwise(self, ufunc: np.ufunc, a: Array, b: Array) -> Array:
         self._check(a, b)
         return self.reduce(ufunc(a, b, dtype=np.float64))
-
-    def reduce(self, a: Array) -> Array:
-        """Balanced residues of the integers in ``a (t, ...)``, |a| + (p + 1)/2 <= 2⁵³, in place."""
-        if a.size <= TILE or not a.flags.c_contiguous:
-            _reduce_tile(a, self._moduli(a.ndim))
-            return a
-        flat = a.reshape(self.num_components, -1)
-        for i, p in enumerate(self.primes):
-            for start in range(0, flat.shape[1], TILE):
-                _reduce_tile(flat[i, start : start + TILE], float(p))
-        return a
 
 
 def _reduce_tile(r: Array, p: Array | float) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numerics.primes import random_primes
-from numerics.systems.prime import TILE, PrimeField
+from numerics.systems.prime import TILE, PrimeField, _words_below
 from theory.activation import gelu, tanh
 from theory.errors import ShapeError, ValueSystemError
 
@@ -279,12 +279,25 @@ def test_streams_depend_on_seed_name_and_component():
     assert FIELD.random((0, 3), "a").shape == (3, 0, 3)
 
 
-def test_random_residues_are_uniform_also_where_words_are_rejected():
-    # 2³² = 511 p + 8384943 for the first prime: one word in 512 is drawn again.
+def test_random_residues_are_uniform():
     field = PrimeField((BELOW_23_BITS, 257), seed=3)
     drawn = field.canonical(field.random((1 << 18,), "u"))
     for residue, p in zip(drawn, field.primes, strict=True):
-        counts = np.bincount(residue * 257 // p, minlength=257)
-        mean = residue.size / 257
-        statistic = ((counts - mean) ** 2 / mean).sum()
-        assert abs(statistic - 256) < 5 * np.sqrt(2 * 256)
+        assert_uniform(residue * 257 // p, 257)
+
+
+@pytest.mark.parametrize("count", [0, 1, 1001, 1 << 16])
+def test_words_beyond_the_limit_are_drawn_again(count):
+    limit = 5 << 28  # eleven words in sixteen are rejected
+    words = _words_below(limit, count, np.random.SFC64(0))
+    assert words.size == count
+    assert (words < limit).all()
+    if count == 1 << 16:
+        assert_uniform(words.astype(np.int64) * 97 // limit, 97)
+
+
+def assert_uniform(cells, number):
+    counts = np.bincount(cells, minlength=number)
+    mean = cells.size / number
+    statistic = ((counts - mean) ** 2 / mean).sum()
+    assert abs(statistic - (number - 1)) < 5 * np.sqrt(2 * (number - 1))
