@@ -14,29 +14,27 @@ direction v in the ambient space.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
-from string import ascii_letters
 from typing import Literal
 
-import numpy as np
-
-from numerics.evaluate import Evaluator
+from numerics.generic import (
+    UniformPoint,
+    generic_factors,
+    normal_factors,
+    outer,
+    pair,
+    total,
+)
 from numerics.identity import ErrorBound, vanishes
-from numerics.sizes import Size, measure
-from numerics.systems.prime import PrimeField
-from numerics.systems.system import Array
 from theory.architecture import Architecture
 from theory.axes import couples_samples
 from theory.backprop import gradient, pushforward
 from theory.errors import ManifoldError
 from theory.graph import Builder, Graph
-from theory.lowering import contract
-from theory.manifold.base import Factor, Manifold
-from theory.primitives import Add, Input, Negative, Subtract, Transpose
+from theory.manifold.base import Manifold
+from theory.primitives import Input
 from theory.rewrite import reassociate, substitute
-from theory.tracing import Traced, record, trace
+from theory.tracing import Traced, record
 
 CHANNEL = "second derivative channel"
 
@@ -134,14 +132,13 @@ def prove_invariance(
             raise ManifoldError(f"{m.name} and {architecture.name} have different parameters")
     if batch is None:
         batch = 2 if couples_samples(architecture.graph(2), architecture.declared_axes) else 1
-    points = trace(lambda _, free: manifold.embed(free), {}, manifold.free_shapes)
-    sizes = measure(points).outputs
+    point = UniformPoint(manifold)
     found = vanishes(
         tangency_graph(architecture, target, batch),
         bits=bits,
         seed=seed,
-        point=lambda field: _random_point(manifold, points, sizes, field),
-        sizes=sizes,
+        point=point,
+        sizes=point.sizes(),
     )
     verdict: Literal["proved", "refuted", "undefined", "unknown"]
     match found.verdict:
@@ -172,89 +169,23 @@ def tangency_graph(architecture: Architecture, tangent: Manifold, batch: int) ->
     vector of the test's family; and the second derivative channel.
     """
     forward = architecture.graph(batch)
-    present = forward.parameter_shapes
-    builder = Builder()
     reverse = gradient(forward)
-    nodes = [Traced(builder, k) for k in builder.extend(reverse)]
-    grads = {p: nodes[reverse.outputs[f"grad:{p}"]] for p in present}
+    builder = Builder()
+    values = substitute(builder, reverse, {})
+    slopes = {p: values[f"grad:{p}"] for p in forward.parameter_shapes}
     residuals: dict[str, Traced] = {}
     for test in tangent.normal_tests():
-        terms = [
-            _pair(grads[p], [(f.axes, _factor(builder, f, test.label)) for f in factors])
-            for p, factors in test.factors.items()
-            if p in present
-        ]
-        if terms:
-            residuals[f"normal:{test.label}"] = reduce(lambda a, b: a + b, terms)
+        normal = normal_factors(builder, test, "normal")
+        if terms := [pair(slopes[p], factors) for p, factors in normal.items() if p in slopes]:
+            residuals[f"normal:{test.label}"] = total(terms)
     directions = {
-        p: [record(builder, Input(f"direction:{p}:{k}", (n,))) for k, n in enumerate(shape)]
-        for p, shape in present.items()
+        p: generic_factors(builder, f"direction:{p}", shape)
+        for p, shape in forward.parameter_shapes.items()
     }
-    backward = [
-        _pair(grads[p], [((k,), v) for k, v in enumerate(vectors)])
-        for p, vectors in directions.items()
-    ]
-    pushed = pushforward(forward)
-    moved = substitute(
-        builder, pushed, {f"tangent:{p}": _product(builder, vs) for p, vs in directions.items()}
-    )
-    tangent_y = moved["tangent:y"]
-    adjoint = nodes[_input_number(reverse, "adjoint:y")]
-    ahead = _pair(adjoint, [(tuple(range(adjoint.ndim)), tangent_y)])
-    residuals[CHANNEL] = reduce(lambda a, b: a + b, backward) - ahead
+    backward = total([pair(slopes[p], factors) for p, factors in directions.items()])
+    moves = {f"tangent:{p}": outer(factors) for p, factors in directions.items()}
+    y = forward.nodes[forward.outputs["y"]].shape
+    adjoint = record(builder, Input("adjoint:y", y))
+    ahead = substitute(builder, pushforward(forward), moves)["tangent:y"]
+    residuals[CHANNEL] = backward - pair(ahead, [(tuple(range(len(y))), adjoint)])
     return reassociate(builder.finish({name: v.number for name, v in residuals.items()}))
-
-
-def _input_number(graph: Graph, name: str) -> int:
-    return next(
-        k for k, node in enumerate(graph.nodes) if node.primitive == Input(name, node.shape)
-    )
-
-
-def _factor(builder: Builder, factor: Factor, label: str) -> Traced:
-    free = record(builder, Input(f"normal:{label}:{factor.name}", factor.free_shape))
-    embedded: Traced = factor.embed(free)
-    return embedded
-
-
-def _product(builder: Builder, vectors: list[Traced]) -> Traced:
-    letters = list(ascii_letters[: len(vectors)])
-    if not vectors:
-        return record(builder, Input("direction", ()))
-    return contract(vectors, letters, "".join(letters))
-
-
-def _pair(value: Traced, factors: list[tuple[tuple[int, ...], Traced]]) -> Traced:
-    """⟨value, ⊗ factors⟩, distributed over sums so that products of vectors stay factored."""
-    node = value.builder.nodes[value.number]
-    operands = [Traced(value.builder, j) for j in node.operands]
-    match node.primitive:
-        case Add():
-            return _pair(operands[0], factors) + _pair(operands[1], factors)
-        case Subtract():
-            return _pair(operands[0], factors) - _pair(operands[1], factors)
-        case Negative():
-            return -_pair(operands[0], factors)
-        case Transpose(permutation):
-            moved = [(tuple(permutation[a] for a in axes), f) for axes, f in factors]
-            return _pair(operands[0], moved)
-        case _:
-            labels = ascii_letters[: value.ndim]
-            return contract(
-                [value, *(f for _, f in factors)],
-                [labels, *("".join(labels[a] for a in axes) for axes, _ in factors)],
-                "",
-            )
-
-
-def _random_point(
-    manifold: Manifold, points: Graph, sizes: Mapping[str, Size], field: PrimeField
-) -> dict[str, Array]:
-    """A uniform point; integers below 2⁵³ are embedded directly and reduced once."""
-    shapes = manifold.free_shapes
-    free = {name: field.random(shape, f"point:{name}") for name, shape in shapes.items()}
-    largest = np.log2(max(field.primes))
-    if any(s.denominator_norm or s.norm + largest >= 53 for s in sizes.values()):
-        return Evaluator(points, field, lead=1)(free)
-    embedded = manifold.embed(free).items()
-    return {p: field.reduce(np.require(v, np.float64, ["C", "W"])) for p, v in embedded}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from string import ascii_letters
 from typing import Literal
 
 import numpy as np
 
+from numerics.generic import generic_factors, pair
 from numerics.identity import ErrorBound, vanishes
 from theory.architecture import Architecture
 from theory.backprop import gradient
 from theory.errors import ManifoldError
 from theory.graph import Builder, Graph
-from theory.lowering import contract
 from theory.manifold import equitable
 from theory.partition import Partition
 from theory.primitives import Input, Parameter
@@ -90,21 +89,16 @@ def parity_graph(base: Architecture, wide: Architecture, partition: Partition, b
     moved = {p: point[p] + offset[p] for p in wide.parameters}
     outputs = substitute(builder, gradient(wide.graph(batch)), moved)
     residuals = {
-        "outputs": _generic(outputs["y"] - nodes[narrow.outputs["y"]], "outputs"),
+        "outputs": _vanishing(outputs["y"] - nodes[narrow.outputs["y"]], "outputs"),
     }
     targets = target_counts(wide, partition)
     for p, axes in wide.parameters.items():
         scaled = nodes[narrow.outputs[f"grad:{p}"]] / targets[p]
         for k, axis in enumerate(axes):
             scaled = partition[axis].expand(scaled, k)
-        residuals[p] = _generic(outputs[f"grad:{p}"] - scaled, p)
+        residuals[p] = _vanishing(outputs[f"grad:{p}"] - scaled, p)
     return reassociate(builder.finish({name: value.number for name, value in residuals.items()}))
 
 
-def _generic(value: Traced, name: str) -> Traced:
-    """⟨value, ⊗ of one generic vector an axis⟩."""
-    vectors = [
-        record(value.builder, Input(f"generic:{name}:{k}", (n,))) for k, n in enumerate(value.shape)
-    ]
-    labels = ascii_letters[: value.ndim]
-    return contract([value, *vectors], [labels, *labels], "")
+def _vanishing(value: Traced, name: str) -> Traced:
+    return pair(value, generic_factors(value.builder, f"generic:{name}", value.shape))

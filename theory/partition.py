@@ -117,6 +117,9 @@ class AxisPartition:
         else:
             parts, start = [], 0
             for block in self.blocks:
+                if len(block) == 1:
+                    parts.append(np.zeros_like(np.take(values, [0], axis=axis)))
+                    continue
                 own = np.take(values, list(range(start, start + len(block) - 1)), axis=axis)
                 parts += [own, np.expand_dims(-np.sum(own, axis=axis), axis)]
                 start += len(block) - 1

@@ -1,0 +1,98 @@
+"""Proof that the units of a block agree: forward (P3) and backward (P4).
+
+Every value along a partitioned axis, before and after a function symbol, is contracted with a
+generic vector whose entries sum to zero in each block. For the backward half the adjoint of a value
+is the gradient with respect to a zero that is added to it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from numerics.generic import UniformPoint, generic_factors, pair
+from numerics.identity import Identity, vanishes
+from theory.architecture import Architecture
+from theory.axes import axis_names
+from theory.backprop import gradient
+from theory.graph import Builder, Graph
+from theory.manifold.base import Manifold
+from theory.partition import Partition
+from theory.primitives import Apply, Input
+from theory.rewrite import reassociate, replace_values, substitute
+from theory.tracing import Traced, as_traced, record
+
+Side = Literal["forward", "backward"]
+
+
+def prove_equal_units(
+    architecture: Architecture,
+    partition: Partition,
+    manifold: Manifold,
+    side: Side,
+    *,
+    bits: float = 60,
+    seed: int = 0,
+    batch: int = 1,
+) -> Identity:
+    """Whether units of one block have equal z and h (forward) or d and δ (backward) on a manifold.
+
+    For all parameters on the manifold, all data and output adjoints. On IE the forward half holds
+    (P3), on IE∩OE both do (P4).
+
+    Raises:
+        ValueSystemError: if the error cannot be reached.
+
+    >>> from theory.manifold import incoming_equitable
+    >>> from theory.partition import make_partition
+    >>> from theory.zoo import mlp
+    >>> net = mlp([2, 4, 4, 1])
+    >>> clones = make_partition(net.sizes, {"h1": [[0, 1], [2, 3]], "h2": [[0, 2]]})
+    >>> on_ie = incoming_equitable(net, clones)
+    >>> [prove_equal_units(net, clones, on_ie, side).verdict for side in ("forward", "backward")]
+    ['holds', 'fails']
+    """
+    point = UniformPoint(manifold)
+    graph = differences_graph(architecture, partition, side, batch)
+    return vanishes(graph, bits=bits, seed=seed, point=point, sizes=point.sizes())
+
+
+def differences_graph(
+    architecture: Architecture, partition: Partition, side: Side, batch: int
+) -> Graph:
+    """The differences within blocks of every value along a partitioned axis, or of its adjoint."""
+    forward = architecture.graph(batch)
+    names = axis_names(forward, architecture.declared_axes)
+    watched = {}
+    for k, node in enumerate(forward.nodes):
+        if isinstance(node.primitive, Apply):
+            watched[node.operands[0]] = f"z{node.operands[0]}"
+            watched[k] = f"h{k}"
+    builder = Builder()
+    if side == "forward":
+        probed = Graph(forward.nodes, {label: k for k, label in watched.items()})
+        values = substitute(builder, probed, {})
+    else:
+
+        def add_zero(k: int, value: Traced) -> Traced:
+            if k not in watched:
+                return value
+            return value + record(value.builder, Input(watched[k], value.shape))
+
+        pulled = gradient(replace_values(forward, add_zero), wrt=watched.values())
+        zeros = {
+            label: as_traced(builder, 0).broadcast_to(forward.nodes[k].shape)
+            for k, label in watched.items()
+        }
+        found = substitute(builder, pulled, zeros)
+        values = {label: found[f"grad:{label}"] for label in watched.values()}
+    residuals = {}
+    for k, label in watched.items():
+        for position, axis in enumerate(names[k]):
+            blocks = partition.get(axis or "")
+            if blocks is not None and blocks.num_mixed:
+                shape = values[label].shape
+                factors = list(generic_factors(builder, f"generic:{label}", shape))
+                free = record(builder, Input(f"mixed:{label}", (blocks.num_mixed,)))
+                factors[position] = ((position,), blocks.complete_vector(free))
+                residuals[f"{label} along {axis}"] = pair(values[label], factors).number
+    return reassociate(builder.finish(residuals))
