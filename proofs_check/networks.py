@@ -1,0 +1,126 @@
+"""Random networks and partitions, drawn choice by choice.
+
+Every choice is one integer from a range, small ones first, so the same code draws with a seeded
+generator (campaigns over thousands of networks) and with Hypothesis (which shrinks to the smallest
+network, see :mod:`proofs_check.strategies`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from theory.activation import (
+    Activation,
+    activation,
+    gelu,
+    leaky_relu,
+    relu,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
+from theory.architecture import Architecture
+from theory.partition import AxisPartition, make_partition
+
+Choose = Callable[[int, int], int]  # (low, high) to an integer in low..high
+
+ACTIVATIONS: tuple[Activation, ...] = (
+    activation("phi"),
+    activation("phi", parity="odd"),
+    activation("phi", parity="even"),
+    tanh,
+    relu,
+    sigmoid,
+    gelu,
+    silu,
+    softplus,
+    leaky_relu(),
+)
+
+
+def chooser(seed: int) -> Choose:
+    """Choices by a seeded generator.
+
+    >>> chooser(0)(3, 3)
+    3
+    """
+    return Random(seed).randint
+
+
+def draw_network(choose: Choose, max_depth: int = 3, max_width: int = 5) -> Architecture:
+    """A feed-forward network with 1 to 3 hidden layers.
+
+    Each layer has its own activation; there may be no biases, skip connections from any hidden
+    layer (or the input) to the output, and a product of the first hidden layer with a linear gate.
+
+    >>> draw_network(lambda low, high: low).sizes
+    {'x': 1, 'h1': 1, 'y': 1}
+    """
+    depth = choose(1, max_depth)
+    sizes = {"x": choose(1, 3)}
+    symbols = []
+    for k in range(1, depth + 1):
+        sizes[f"h{k}"] = choose(1, max_width)
+        symbols.append(ACTIVATIONS[choose(0, len(ACTIVATIONS) - 1)])
+    sizes["y"] = choose(1, 3)
+    has_bias, is_gated = choose(0, 1) == 0, choose(0, 3) == 3
+    axes = [*sizes]
+    skips = [axis for axis in axes[:-2] if choose(0, 3) == 3]
+    parameters: dict[str, tuple[str, ...]] = {}
+    for k in range(1, depth + 2):
+        parameters[f"W{k}"] = (axes[k - 1], axes[k])
+        if has_bias:
+            parameters[f"b{k}"] = (axes[k],)
+    if is_gated:
+        parameters["G"] = ("x", "h1")
+    for axis in skips:
+        parameters[f"S_{axis}"] = (axis, "y")
+
+    def forward(p: Mapping[str, Any], x: Any) -> Any:
+        values = {"x": x}
+        for k in range(1, depth + 2):
+            z = values[axes[k - 1]] @ p[f"W{k}"]
+            if has_bias:
+                z = z + p[f"b{k}"]
+            values[axes[k]] = symbols[k - 1](z) if k <= depth else z
+            if k == 1 and is_gated:
+                values["h1"] = values["h1"] * (x @ p["G"])
+        y = values["y"]
+        for axis in skips:
+            y = y + values[axis] @ p[f"S_{axis}"]
+        return y
+
+    words = [repr(symbols), *(["no bias"] if not has_bias else []), *(["gated"] if is_gated else [])]
+    words += [f"skip from {axis}" for axis in skips]
+    widths = "-".join(map(str, sizes.values()))
+    return Architecture(forward, sizes, parameters, name=f"{widths} ({', '.join(words)})")
+
+
+def draw_partition(choose: Choose, architecture: Architecture) -> dict[str, AxisPartition]:
+    """Blocks of any sizes, contiguous or not, on every hidden axis; at least one pair of clones
+    wherever an axis has two units."""
+    blocks: dict[str, list[list[int]]] = {}
+    for axis, size in architecture.sizes.items():
+        if not axis.startswith("h") or size < 2:
+            continue
+        labels = [0, 0] + [0] * (size - 2)
+        for unit in range(2, size):
+            labels[unit] = choose(0, max(labels[:unit]) + 1)
+        first = choose(0, size - 1)  # rotate, so that any two units may be the sure clones
+        owner = [labels[(unit + first) % size] for unit in range(size)]
+        blocks[axis] = [[u for u in range(size) if owner[u] == k] for k in sorted(set(owner))]
+    return make_partition(architecture.sizes, blocks)
+
+
+def draw_rationals(choose: Choose, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """Integers from -3 to 3 in arrays of Python integers, for coordinates and data."""
+    drawn = {}
+    for name, shape in shapes.items():
+        entries = [choose(-3, 3) for _ in range(int(np.prod(shape, dtype=int)))]
+        drawn[name] = np.array(entries, dtype=object).reshape(shape)
+    return drawn
