@@ -1,0 +1,256 @@
+"""One question asked of one network: does training ever leave this manifold?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from math import isinf
+from time import perf_counter
+from typing import Any
+
+from numerics.exact import ExactResult, prove_invariance
+from proofs_check.counterexample import Counterexample, find_counterexample
+from proofs_check.errors import OptionError
+from proofs_check.evidence import Evidence, Level, holds, refuted, unknown
+from theory.architecture import Architecture
+from theory.manifold import (
+    AffineManifold,
+    Manifold,
+    block_constant,
+    equitable,
+    intersect,
+    trap,
+)
+from theory.partition import make_partition, parse_blocks
+from theory.primitives import Apply
+
+
+@dataclass(frozen=True)
+class Question:
+    """Is the gradient at every point of ``points`` tangent to ``tangent``?
+
+    Args:
+        architecture: the network, with its frozen units.
+        points: where the parameters lie.
+        tangent: the linear set that must hold the gradient.
+        manifold: the set that training then stays in; every translate of it along ``points``
+            by normal vectors of ``tangent`` is kept too.
+        conditions: what the options said, in words.
+    """
+
+    architecture: Architecture
+    points: Manifold
+    tangent: Manifold
+    manifold: Manifold
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found, and for which question."""
+
+    question: Question
+    evidence: Evidence
+    counterexample: Counterexample | None
+    seed: int
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as ``lop prove --json`` writes it."""
+        found = self.evidence.as_json()
+        return {
+            "verdict": found["verdict"],
+            "level": found["level"],
+            "error_bound": found["error_bound"],
+            "manifold_dimension": self.question.manifold.dimension,
+            "parameters": self.question.architecture.num_parameters,
+            "counterexample": found["counterexample"],
+            "architecture": self.question.architecture.name,
+            "seed": self.seed,
+            "manifold": self.question.manifold.name,
+            "conditions": list(self.question.conditions),
+            "scope": found["scope"],
+            "detail": found["detail"],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def parse_freeze(text: str) -> tuple[str, int, Fraction]:
+    """An axis, a unit and its constant from ``h:3=0``.
+
+    Raises:
+        OptionError: if the text does not have that form.
+
+    >>> parse_freeze("h:3=-1/2")
+    ('h', 3, Fraction(-1, 2))
+    >>> parse_freeze("h:3=nan")
+    Traceback (most recent call last):
+    proofs_check.errors.OptionError: --freeze 'h:3=nan': 'nan' is not a rational number like 0,
+        1/2 or -0.25; a frozen unit is written h:3=0
+    """
+    place, equals, value = text.partition("=")
+    axis, _, unit = place.rpartition(":")
+    form = "a frozen unit is written h:3=0"
+    if not equals or not axis or not unit.strip().isdecimal():
+        raise OptionError(f"--freeze {text!r}: {form}")
+    try:
+        return axis.strip(), int(unit), Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        raise OptionError(
+            f"--freeze {text!r}: {value!r} is not a rational number like 0, 1/2 or -0.25; {form}"
+        ) from None
+
+
+def make_question(
+    architecture: Architecture, clones: Sequence[str] = (), freezes: Sequence[str] = ()
+) -> Question:
+    """The question that options ``--clone h=0,1/2,3`` and ``--freeze h:3=0`` ask.
+
+    Clones alone: on IE∩OE the gradient lies in BC, so every leaf is kept. Frozen units alone: at
+    every point the gradient lies in the trap. Both: on IE∩OE it lies in their intersection.
+
+    Raises:
+        OptionError: if there are no options, or an axis or a unit comes twice.
+        PartitionError: if blocks overlap, leave their axis, or the axis is unknown.
+        ArchitectureError: if a frozen unit is unknown.
+        ManifoldError: if frozen units are not described for this kind of network.
+
+    >>> from theory.zoo import from_name
+    >>> question = make_question(from_name("mlp:3-4-4-2"), freezes=["h1:0=0"])
+    >>> question.manifold.dimension
+    38
+    """
+    if not clones and not freezes:
+        raise OptionError("nothing to prove: give --clone h=0,1/2,3 or --freeze h:3=0")
+    blocks: dict[str, list[list[int]]] = {}
+    for text in clones:
+        axis, own = parse_blocks(text)
+        if axis in blocks:
+            raise OptionError(
+                f"--clone {text!r}: axis {axis!r} has blocks already; blocks of one "
+                "axis are separated by /"
+            )
+        blocks[axis] = own
+    values: dict[tuple[str, int], Fraction] = {}
+    for text in freezes:
+        axis, unit, value = parse_freeze(text)
+        if (axis, unit) in values:
+            raise OptionError(f"--freeze {text!r}: unit {unit} of {axis!r} is frozen already")
+        values[axis, unit] = value
+        architecture = architecture.freeze(axis, unit, value)
+    everything = AffineManifold("all parameters", architecture.parameter_shapes, ())
+    points: list[Manifold] = []
+    tangents: list[Manifold] = []
+    manifolds: list[Manifold] = []
+    if blocks:
+        partition = make_partition(architecture.sizes, blocks)
+        points = [equitable(architecture, partition)]
+        tangents = [block_constant(architecture, partition)]
+        manifolds = [*points]
+    if values:
+        tangents.append(trap(architecture))
+        manifolds.append(tangents[-1])
+    return Question(
+        architecture,
+        points[0] if points else everything,
+        reduce(intersect, tangents),
+        reduce(intersect, manifolds),
+        (*(f"clones {text}" for text in clones), *(f"frozen {text}" for text in freezes)),
+    )
+
+
+def answer(question: Question, *, bits: float = 60, seed: int = 0) -> Answer:
+    """Prove or refute, and look for a counterexample where the proof fails.
+
+    Args:
+        question: what is asked.
+        bits: a proof is wrong with a chance of at most 2^-bits.
+        seed: of the proof and of the search.
+
+    Raises:
+        OptionError: if ``bits`` is not positive or ``seed`` is negative.
+        LopError: if the network has no exact model, or the error cannot be reached.
+
+    >>> from theory.zoo import from_name
+    >>> net = from_name("mlp:3-4-4-2:tanh")
+    >>> answer(make_question(net, ["h1=0,1/2,3", "h2=0,1/2,3"])).as_json()["verdict"]
+    'proved'
+    """
+    if not bits > 0 or isinf(bits):
+        raise OptionError(f"--bits {bits}: a bound 2^-bits needs finite bits > 0")
+    if seed < 0:
+        raise OptionError(f"--seed {seed}: a seed is an integer >= 0")
+    start = perf_counter()
+    result = prove_invariance(
+        question.architecture, question.points, tangent=question.tangent, bits=bits, seed=seed
+    )
+    counterexample = None
+    if result.verdict == "refuted":
+        counterexample = find_counterexample(
+            question.architecture,
+            question.points,
+            question.tangent,
+            batch=result.batch,
+            seed=seed,
+        )
+    evidence = _evidence(question, result, counterexample)
+    return Answer(question, evidence, counterexample, seed, perf_counter() - start)
+
+
+def _evidence(
+    question: Question, result: ExactResult, counterexample: Counterexample | None
+) -> Evidence:
+    symbols = _symbols(question.architecture)
+    unknown_symbols = [name for name, known in symbols.items() if not known]
+    every = [f"every smooth {name}" for name in unknown_symbols]
+    scope = ", ".join(["every input and label", "every differentiable loss", *every])
+    figures: Mapping[str, int] = {
+        "fields": len(result.primes),
+        "manifold dimension": question.manifold.dimension,
+    }
+    detail = _detail(result)
+    if result.verdict == "proved" and isinf(result.error_bits):
+        return holds(Level.PROVED, scope, detail, figures=figures)
+    if result.verdict == "proved":
+        return holds(
+            Level.PROVED_WITH_ERROR, scope, detail, error_bits=result.error_bits, figures=figures
+        )
+    if counterexample is not None:
+        return refuted(
+            scope,
+            detail,
+            counterexample=counterexample.numbers,
+            level=counterexample.level,
+            figures=figures,
+        )
+    if result.verdict == "refuted" and len(unknown_symbols) == len(symbols):
+        return refuted(scope, f"{detail}; no counterexample in numbers was found", figures=figures)
+    if result.verdict == "refuted":
+        # The field reads a known function by its algebra alone, which others share.
+        known = ", ".join(name for name, is_known in symbols.items() if is_known)
+        return unknown(
+            scope,
+            f"{detail}, for functions with the algebra of {known}; "
+            "no counterexample with these functions themselves was found",
+            figures=figures,
+        )
+    return unknown(scope, detail, figures=figures)
+
+
+def _detail(result: ExactResult) -> str:
+    law = f"the gradient on {result.manifold} is tangent to {result.tangent}"
+    match result.verdict:
+        case "proved":
+            return f"{law} in {len(result.primes)} random prime fields"
+        case "refuted":
+            return f"not everywhere: {law}; it fails in {', '.join(result.failing)}"
+        case _:
+            return result.summary()
+
+
+def _symbols(architecture: Architecture) -> dict[str, bool]:
+    """The function symbols of a network, and whether each is a known function."""
+    applied = (node.primitive for node in architecture.graph().nodes)
+    return {p.activation.name: p.activation.is_known for p in applied if isinstance(p, Apply)}
