@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from numerics.keys import keyed_words
 from proofs_check.errors import ClaimError
@@ -138,6 +139,23 @@ class Claim:
                 f"{self.id}: expected={self.expected.value}, corrected_by={self.corrected_by!r}: "
                 "a claim names its correction exactly if it is expected to be refuted"
             )
+
+    def as_json(self) -> dict[str, Any]:
+        """The claim as an entry of the list that ``lop claims --json`` writes."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "statement": self.statement,
+            "hypotheses": list(self.hypotheses),
+            "where": self.where,
+            "expected": self.expected.value,
+            "corrected_by": self.corrected_by,
+            "checks": [check.name for check in self.checks],
+            "false_variants": [
+                {"name": variant.name, "why_false": variant.why_false}
+                for variant in self.false_variants
+            ],
+        }
 
 
 def select(claims: Iterable[Claim], ids: Iterable[str]) -> tuple[Claim, ...]:

@@ -1,0 +1,246 @@
+"""The command ``lop``.
+
+Exit status: 0 if all is as expected, 1 if a verdict differs or the target is not proved, 2 for
+input that cannot be used, with one line that says why. What is heavy is imported inside the
+commands: ``lop --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from theory.errors import LopError
+
+# Typer names only a subclass of click's UsageError, whose home depends on Typer's version.
+UsageError: Any = typer.BadParameter.__base__
+
+app = typer.Typer(
+    name="lop",
+    help="Proofs and checks for loss of plasticity in neural networks.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+JsonFile = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="From which all randomness is derived.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    >>> main(["verify", "Z9"])
+    2
+    """
+    for stream in (sys.stdout, sys.stderr):
+        _never_fails_to_encode(stream)
+    try:
+        given = None if arguments is None else list(arguments)
+        status = app(given, prog_name="lop", standalone_mode=False)
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx else "lop"
+        return _refuse(f"{error.format_message()} (see {command} --help)")
+    except LopError as error:
+        return _refuse(str(error))
+    except MemoryError:
+        return _refuse("not enough memory for a network of this size")
+    except (KeyboardInterrupt, typer.Abort):
+        _refuse("interrupted")
+        return 130
+    return status if isinstance(status, int) else 0
+
+
+def _refuse(message: str) -> int:
+    typer.echo(f"lop: {' '.join(message.split())}", err=True)
+    return 2
+
+
+def _never_fails_to_encode(stream: TextIO) -> None:
+    """Print ``?`` for ≤ and ∩ where the terminal's encoding has no such character."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"lop {version('lop-proofs')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        # A script that loses its arguments must not read "all as expected".
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
+
+
+@app.command(
+    short_help="List the claims and their expected verdicts.",
+    help="List what is claimed, where in the paper, and the expected verdict.",
+    epilog="\b\nExamples:\n  lop claims\n  lop claims --json claims.json",
+)
+def claims(json_file: JsonFile = None) -> None:
+    """List the claims.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    from proofs_check.claims import load_claims
+    from proofs_check.display import show_claims
+
+    _check_files(json_file)
+    known = load_claims()
+    if json_file != "-":
+        show_claims(known)
+    _write_json(json_file, [claim.as_json() for claim in known])
+
+
+@app.command(
+    short_help="Re-derive claims and compare the verdicts.",
+    help="Re-derive claims and compare every verdict with the expected one.\n\n"
+    "An ID is one that lop claims lists; E7 stands for E7.adamw.leaf and its like too. "
+    "Without IDs all claims are checked.",
+    epilog="\b\nExamples:\n  lop verify\n  lop verify P1 E5b --full\n"
+    "  lop verify --jobs 4 --junit verdicts.xml --json -",
+)
+def verify(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", show_default=False)] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Larger networks and more trials; takes longer.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of processes.  [default: one for each processor]"),
+    ] = None,
+    seed: Seed = 0,
+    junit: Annotated[str | None, typer.Option(metavar="FILE", help="Write a JUnit report.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Run claims.
+
+    Raises:
+        ClaimError: if an id names no claim.
+        OutputError: if a file cannot be written.
+        typer.Exit: with status 1 if a claim is not as expected.
+    """
+    from proofs_check.claim import Settings, select
+    from proofs_check.claims import load_claims
+    from proofs_check.display import progress, show_results
+    from proofs_check.files import write_text
+    from proofs_check.junit import junit_xml
+    from proofs_check.runner import run_claims
+
+    _check_files(json_file, junit)
+    chosen = select(load_claims(), ids or ())
+    with progress() as on_progress:
+        results = run_claims(chosen, Settings(seed, full), jobs or _processors(), on_progress)
+    if json_file != "-":
+        show_results(results)
+    _write_json(json_file, [result.as_json() for result in results])
+    if junit is not None:
+        write_text(junit, junit_xml(results))
+    if not all(result.is_as_expected for result in results):
+        raise typer.Exit(1)
+
+
+@app.command(
+    short_help="Prove or refute that training stays on a manifold.",
+    help="Prove, for all data, labels and losses, that training never leaves a manifold; or give "
+    "numbers with which it does.\n\n"
+    "TARGET is file.py:name, module:name, or a ready-made network such as mlp:3-4-4-2:tanh with "
+    "axes x, h1, h2, y. The object is an Architecture, or a function without arguments that "
+    "returns one.",
+    epilog="\b\nExamples:\n  lop prove mlp:3-4-4-2 --clone h1=0,1/2,3 --clone h2=0,1/2,3\n"
+    "  lop prove mlp:3-4-4-2:tanh --freeze h1:0=0 --bits 100\n"
+    "  lop prove net.py:network --clone h=0,1 --json answer.json",
+)
+def prove(
+    target: Annotated[str, typer.Argument(show_default=False)],
+    clone: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS=BLOCKS",
+            help="Clones along one axis, h=0,1/2,3; units left out stand alone. Repeat for more "
+            "axes.",
+        ),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS:UNIT=VALUE", help="A unit frozen at a constant, h:3=0. Repeat for more."
+        ),
+    ] = None,
+    bits: Annotated[float, typer.Option(help="A proof is wrong with chance <= 2^-bits.")] = 60,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Prove or refute invariance of one manifold of one network.
+
+    Raises:
+        LopError: if the target, an option or a file cannot be used.
+        typer.Exit: with status 1 if the verdict is not "proved".
+    """
+    from proofs_check.display import show_answer
+    from proofs_check.evidence import Verdict
+    from proofs_check.prove import answer, make_question
+    from proofs_check.target import resolve
+
+    _check_files(json_file)
+    with redirect_stdout(sys.stderr):  # the target's own prints
+        question = make_question(resolve(target), clone or (), freeze or ())
+        found = answer(question, bits=bits, seed=seed)
+    if json_file != "-":
+        show_answer(found)
+    _write_json(json_file, found.as_json())
+    if found.evidence.verdict is not Verdict.PROVED:
+        raise typer.Exit(1)
+
+
+def _check_files(*paths: str | None) -> None:
+    """Refuse a path before the work, not after."""
+    from proofs_check.files import check_writable
+
+    for path in paths:
+        if path not in (None, "-"):
+            check_writable(path)
+
+
+def _write_json(path: str | None, value: Any) -> None:
+    from proofs_check.files import write_text
+
+    if path is None:
+        return
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if path == "-":
+        sys.stdout.write(text)
+    else:
+        write_text(path, text)
+
+
+def _processors() -> int:
+    """Processors this process may use; a container may grant fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,0 +1,135 @@
+"""What a person reads: a table on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import typer
+
+from proofs_check.claim import Claim
+from proofs_check.evidence import Evidence, Level, Verdict
+from proofs_check.prove import Answer
+from proofs_check.result import ClaimResult, Outcome
+from proofs_check.runner import OnProgress, Task
+
+MAX_WIDTH = 160  # of a line of a counterexample; --json has it in full
+
+COLOURS = {Verdict.PROVED: "green", Verdict.REFUTED: "red", Verdict.UNKNOWN: "yellow"}
+
+
+def show_claims(claims: Sequence[Claim]) -> None:
+    """List claims: id, expected verdict, title, place in the paper."""
+    rows = [(c.id, c.expected.value, c.title, c.where) for c in claims]
+    _table(("id", "expected", "claim", "where"), rows)
+
+
+def show_results(results: Sequence[ClaimResult]) -> None:
+    """List verdicts, then what is not as expected, then the count."""
+    rows = [
+        (
+            result.claim.id,
+            result.verdict.value,
+            "-" if result.level in (None, "proved") else str(result.level),
+            "as expected" if result.is_as_expected else "NOT AS EXPECTED",
+            f"{result.seconds:.1f} s",
+            result.claim.title,
+        )
+        for result in results
+    ]
+    _table(("id", "verdict", "level", "", "time", "claim"), rows)
+    for result in results:
+        for problem in result.problems:
+            typer.secho(f"{result.claim.id}: {problem}", fg="red")
+    good = sum(result.is_as_expected for result in results)
+    typer.echo(f"{good} of {len(results)} claims as expected")
+
+
+def show_answer(answer: Answer) -> None:
+    """Print what was proved or refuted, for which hypotheses, and how."""
+    question, evidence = answer.question, answer.evidence
+    name = question.manifold.name
+    match evidence.verdict:
+        case Verdict.PROVED:
+            head = f"{evidence.level_words}: training stays on {name}"
+        case Verdict.REFUTED:
+            head = f"{_in_words(evidence)}: training can leave {name}"
+        case Verdict.UNKNOWN:
+            head = f"unknown whether training stays on {name}"
+    typer.secho(head, fg=COLOURS[evidence.verdict], bold=True)
+    parameters = question.architecture.num_parameters
+    lines = (
+        ("network", f"{question.architecture.name}, {parameters} parameters"),
+        ("manifold", f"{name}, dimension {question.manifold.dimension}"),
+        ("conditions", "; ".join(question.conditions)),
+        ("scope", evidence.scope),
+        ("evidence", evidence.detail),
+        ("time", f"{answer.seconds:.2f} s"),
+    )
+    for label, text in lines:
+        typer.echo(f"  {label:<11} {text}")
+    if answer.counterexample is not None:
+        typer.echo("  counterexample")
+        for line in answer.counterexample.text.splitlines():
+            cut = f"{line[:MAX_WIDTH]} … (in full with --json)" if len(line) > MAX_WIDTH else line
+            typer.echo(f"    {cut}")
+
+
+@contextmanager
+def progress() -> Iterator[OnProgress]:
+    """Report finished tasks on standard error: a bar on a terminal, lines elsewhere."""
+    if not sys.stderr.isatty():
+
+        def print_line(finished: int, total: int, task: Task, outcome: Outcome) -> None:
+            typer.echo(f"[{finished}/{total}] {_line(task, outcome)}", err=True)
+
+        yield print_line
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        running = bar.add_task("checks", total=None)
+
+        def update(finished: int, total: int, task: Task, _: Outcome) -> None:
+            described = f"{task.claim_id} {task.name}"
+            bar.update(running, completed=finished, total=total, description=described)
+
+        yield update
+
+
+def _line(task: Task, outcome: Outcome) -> str:
+    found = f"raised {outcome.error}" if outcome.error else _in_words(outcome.evidence)
+    return f"{task.claim_id} {task.name}: {found}, {outcome.seconds:.1f} s"
+
+
+def _in_words(evidence: Evidence) -> str:
+    if evidence.verdict is Verdict.REFUTED:
+        return "refuted" if evidence.level is Level.PROVED else f"refuted ({evidence.level_words})"
+    return evidence.level_words or "unknown"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    draw: Callable[[Sequence[str], Sequence[Sequence[str]]], None]
+    draw = _rich_table if sys.stdout.isatty() else _plain_table
+    draw(header, rows)
+
+
+def _rich_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    colours = {verdict.value: colour for verdict, colour in COLOURS.items()}
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*(Text(cell, style=colours.get(cell, "")) for cell in row))
+    Console().print(table)
+
+
+def _plain_table(_: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
