@@ -103,11 +103,16 @@ def _through_reshape(names: Names, old: tuple[int, ...], new: tuple[int, ...]) -
     return tuple(places.get((prod(new[:k]), n)) if n != 1 else None for k, n in enumerate(new))
 
 
-def contracted_axes(graph: Graph) -> dict[str, tuple[bool, ...]]:
-    """For each axis of each parameter, whether its first use sums over it (a source axis).
+def contracted_axes(graph: Graph, *, up_to_exchange: bool = False) -> dict[str, tuple[bool, ...]]:
+    """For each axis of each parameter, whether its uses sum over it (a source axis).
 
     A weight ``W (x, h)`` in ``x @ W`` sums over its sources ``x`` and keeps its targets ``h``; a
     bias or a gain keeps its axis.
+
+    Args:
+        graph: a forward graph.
+        up_to_exchange: whether sources and targets of one use may be targets and sources of
+            another, as of a tied ``W`` in ``x @ W`` and ``h @ W.T``; the first use counts.
 
     Raises:
         GraphError: if uses of a shared parameter differ, so that source and target are ambiguous.
@@ -135,7 +140,9 @@ def contracted_axes(graph: Graph) -> dict[str, tuple[bool, ...]]:
             for place, axis in enumerate(axes):
                 if place in summed:
                     roles[axis] = True
-            if found.setdefault(name, tuple(roles)) != tuple(roles):
+            first = found.setdefault(name, tuple(roles))
+            exchanged = tuple(not role for role in roles)
+            if first != tuple(roles) and not (up_to_exchange and first == exchanged):
                 raise GraphError(
                     f"parameter {name!r} is used with axes in different roles: source and target "
                     "are ambiguous"

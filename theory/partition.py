@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from theory.errors import PartitionError
+from theory.exact_arrays import numbers
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class AxisPartition:
             if not block:
                 raise PartitionError(f"blocks[{k}] is empty: a block has at least one unit")
             for unit in block:
+                if not isinstance(unit, int) or isinstance(unit, bool):
+                    raise PartitionError(f"blocks[{k}]={block}: unit {unit!r} is not an integer")
                 if not 0 <= unit < self.size:
                     raise PartitionError(
                         f"blocks[{k}]={block}: unit {unit} is not in 0..{self.size - 1}"
@@ -141,7 +144,12 @@ class AxisPartition:
         )
 
     def block_means(self, values: Any, axis: int) -> Any:
-        """The projection onto block-constant vectors, ``(…, size, …)`` to the same shape."""
+        """The projection onto block-constant vectors, ``(…, size, …)`` to the same shape.
+
+        >>> AxisPartition(3, ((0, 2), (1,))).block_means(np.array([1, 5, 2]), 0)
+        array([Fraction(3, 2), Fraction(5, 1), Fraction(3, 2)], dtype=object)
+        """
+        values = numbers(values) if isinstance(values, np.ndarray) else values
         counts = np.array([len(b) for b in self.blocks])
         axis = axis % values.ndim
         column = counts.reshape((-1,) + (1,) * (values.ndim - axis - 1))

@@ -15,6 +15,7 @@ from sympy.polys.matrices import DomainMatrix
 
 from theory.architecture import Architecture
 from theory.errors import ManifoldError
+from theory.exact_arrays import like, numbers
 from theory.manifold.base import (
     Constraint,
     Factor,
@@ -23,8 +24,6 @@ from theory.manifold.base import (
     Parameters,
     SparseVector,
     leading_shape,
-    like,
-    numbers,
 )
 from theory.manifold.elimination import Echelon, row_echelon
 from theory.primitives import Shape

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from theory.errors import ManifoldError
+from theory.exact_arrays import numbers
 from theory.primitives import Shape
 
 Parameters = Mapping[str, Any]
@@ -120,7 +121,7 @@ class Manifold(ABC):
     def project(self, theta: Parameters) -> dict[str, Any]:
         """The nearest point of the manifold."""
         normal = self.normal_part(theta)
-        return {p: theta[p] - normal[p] for p in self.shapes}
+        return {p: numbers(theta[p]) - normal[p] for p in self.shapes}
 
     def squared_distance(self, theta: Parameters) -> Any:
         """Square of the Euclidean distance, exact for exact numbers; keeps the leading axes."""
@@ -156,22 +157,3 @@ def leading_shape(arrays: Parameters, shapes: Mapping[str, Shape], label: str) -
         return np.broadcast_shapes(*leads)
     except ValueError:
         raise ManifoldError(f"{label}: leading axes {leads} do not broadcast") from None
-
-
-def numbers(values: Any) -> np.ndarray[Any, Any]:
-    """An array of numbers in which division is exact wherever they are: no machine integers."""
-    array = np.asarray(values)
-    if array.dtype.kind in "iub":
-        array = array.astype(object)
-    if array.dtype == object:
-        array = np.asarray(_as_fraction(array), dtype=object).reshape(array.shape)
-    return array
-
-
-_as_fraction = np.frompyfunc(lambda v: Fraction(v) if isinstance(v, int) else v, 1, 1)
-
-
-def like(values: np.ndarray[Any, Any], example: Any) -> np.ndarray[Any, Any]:
-    """Rational entries as floats if the example has floats, as they are otherwise."""
-    is_float = isinstance(example, np.ndarray) and example.dtype.kind == "f"
-    return values.astype(example.dtype) if is_float else values

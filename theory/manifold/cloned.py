@@ -27,7 +27,8 @@ import numpy as np
 
 from theory.architecture import Architecture
 from theory.axes import contracted_axes
-from theory.errors import ManifoldError
+from theory.errors import ManifoldError, PartitionError
+from theory.exact_arrays import like, numbers
 from theory.manifold.base import (
     Constraint,
     Factor,
@@ -35,6 +36,7 @@ from theory.manifold.base import (
     NormalTest,
     Parameters,
     SparseVector,
+    leading_shape,
 )
 from theory.partition import AxisPartition, Partition
 from theory.primitives import Shape
@@ -60,6 +62,9 @@ class ClonedManifold(Manifold):
     offset: Parameters | None = None
 
     def __post_init__(self) -> None:
+        if set(self.allowed) != set(self.axes):
+            odd = min(set(self.allowed) ^ set(self.axes))
+            raise ManifoldError(f"allowed and axes name different parameters: {odd!r}")
         for p, patterns in self.allowed.items():
             for pattern in patterns:
                 if len(pattern) != len(self.axes[p]) or set(pattern) - {"C", "Z"}:
@@ -67,12 +72,10 @@ class ClonedManifold(Manifold):
                         f"allowed[{p!r}]: pattern {pattern!r} does not name the "
                         f"{len(self.axes[p])} axes"
                     )
-        if self.offset is not None:
-            for p, shape in self.shapes.items():
-                if np.shape(self.offset[p]) != shape:
-                    raise ManifoldError(
-                        f"offset[{p!r}] has shape {np.shape(self.offset[p])}, expected {shape}"
-                    )
+        if self.offset is not None and leading_shape(
+            self.offset, self.shapes, f"{self.label}: offset"
+        ):
+            raise ManifoldError(f"{self.label}: the offset is one point, without leading axes")
 
     @property
     def name(self) -> str:
@@ -106,7 +109,12 @@ class ClonedManifold(Manifold):
         )
 
     def embed(self, free: Parameters) -> dict[str, Any]:
-        """Sum of the parts, each spread over its axes, plus the offset."""
+        """Sum of the parts, each spread over its axes, plus the offset.
+
+        Raises:
+            ManifoldError: if a coordinate array is missing or does not fit.
+        """
+        lead = leading_shape(free, self.free_shapes, self.label)
         theta: dict[str, Any] = {}
         for p, axes in self.axes.items():
             total: Any = None if self.offset is None else self.offset[p]
@@ -115,9 +123,7 @@ class ClonedManifold(Manifold):
                 for k in range(len(axes)):
                     part = _spread(axes[k], pattern[k], part, k - len(axes))
                 total = part if total is None else total + part
-            if total is None:
-                raise ManifoldError(f"{self.label}: parameter {p!r} has no coordinates left")
-            theta[p] = total
+            theta[p] = np.zeros((*lead, *self.shapes[p]), dtype=int) if total is None else total
         return theta
 
     def constraints(self) -> Iterator[Constraint]:
@@ -170,12 +176,18 @@ class ClonedManifold(Manifold):
         return tuple(tests)
 
     def normal_part(self, theta: Parameters) -> dict[str, Any]:
-        """The parts with forbidden patterns of θ minus the offset."""
+        """The parts with forbidden patterns of θ minus the offset, for arrays of numbers.
+
+        Raises:
+            ManifoldError: if a parameter is missing or does not fit.
+        """
+        points = {p: numbers(theta[p]) for p in self.shapes if p in theta}
+        leading_shape(points, self.shapes, self.label)
         normal: dict[str, Any] = {}
         for p, axes in self.axes.items():
-            point = np.asarray(theta[p])
+            point = points[p]
             if self.offset is not None:
-                point = point - np.asarray(self.offset[p])
+                point = point - like(numbers(self.offset[p]), point)
             total: Any = point * 0
             for pattern in self._forbidden(p):
                 part = point
@@ -211,7 +223,17 @@ def _cloned(
     forbidden: frozenset[tuple[bool, bool]],
     offset: Parameters | None = None,
 ) -> ClonedManifold:
-    sources = contracted_axes(architecture.unfrozen().graph())
+    for axis, size in architecture.sizes.items():
+        if axis not in partition or partition[axis].size != size:
+            found = f"has {partition[axis].size}" if axis in partition else "is missing"
+            raise PartitionError(
+                f"axis {axis!r} has {size} units, its partition {found}; "
+                "make_partition covers all axes"
+            )
+    # IE∩OE and BC say the same of sources and of targets, so a tied weight may be both.
+    is_symmetric = (_FORWARD in forbidden) == (_BACKWARD in forbidden)
+    graph = architecture.unfrozen().graph()
+    sources = contracted_axes(graph, up_to_exchange=is_symmetric)
     axes = {p: tuple(partition[a] for a in names) for p, names in architecture.parameters.items()}
     allowed = {
         p: frozenset(

@@ -13,8 +13,9 @@ from fractions import Fraction
 from theory.block_pair import BlockPair, Entry, block_pairs
 from theory.dag import BIAS, WEIGHT, Dag
 from theory.errors import ManifoldError
+from theory.exact_arrays import numbers
 from theory.manifold.affine import AffineManifold
-from theory.manifold.base import Constraint, Parameters, SparseVector, numbers
+from theory.manifold.base import Constraint, Parameters, SparseVector
 from theory.partition import AxisPartition
 from theory.primitives import Shape
 
