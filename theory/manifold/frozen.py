@@ -15,8 +15,19 @@ from itertools import product
 from theory.architecture import Architecture
 from theory.axes import contracted_axes
 from theory.errors import ManifoldError
+from theory.graph import Graph
 from theory.manifold.affine import AffineManifold
 from theory.manifold.base import Constraint
+from theory.primitives import (
+    Add,
+    Apply,
+    Broadcast,
+    Einsum,
+    Input,
+    Parameter,
+    Reshape,
+    Transpose,
+)
 
 Values = Mapping[tuple[str, int], Fraction]  # exact values of pinned entries; 0 if missing
 
@@ -29,7 +40,8 @@ def frozen(architecture: Architecture, values: Values | None = None) -> AffineMa
         values: the values at which entries (parameter, flat index) are pinned.
 
     Raises:
-        ManifoldError: if no unit is frozen.
+        ManifoldError: if no unit is frozen, or the architecture is not made of weights and biases
+            alone.
 
     >>> from theory.zoo import mlp
     >>> frozen(mlp([3, 4, 4, 2]).freeze("h1", 0)).codimension
@@ -48,7 +60,8 @@ def trap(architecture: Architecture, values: Values | None = None) -> AffineMani
     targets of a unit are frozen, it starves and its incoming parameters are kept too.
 
     Raises:
-        ManifoldError: if no unit is frozen.
+        ManifoldError: if no unit is frozen, or the architecture is not made of weights and biases
+            alone.
 
     >>> from theory.zoo import mlp
     >>> net = mlp([3, 4, 4, 2])
@@ -85,13 +98,19 @@ class _Edges:
         self.incoming: dict[Unit, list[Entry]] = {}
         self.outgoing: dict[Unit, list[tuple[Entry, Unit]]] = {}
         self.biases: dict[Unit, Entry] = {}
-        sources = contracted_axes(architecture.unfrozen().graph())
+        graph = architecture.unfrozen().graph()
+        _check_single_edges(graph)
+        sources = contracted_axes(graph)
         for p, axes in architecture.parameters.items():
             match sources[p]:
                 case (False,):
                     for k in range(architecture.sizes[axes[0]]):
                         self.biases[axes[0], k] = (p, k)
                         self.incoming.setdefault((axes[0], k), []).append((p, k))
+                case _ if len(axes) == 2 and axes[0] == axes[1]:
+                    raise ManifoldError(
+                        f"parameter {p!r} over {axes}: frozen units may not feed their own axis"
+                    )
                 case (True, False):
                     n, m = (architecture.sizes[a] for a in axes)
                     for v, k in product(range(n), range(m)):
@@ -130,6 +149,44 @@ class _Edges:
             for entry, target in self.outgoing.get(unit, ()):
                 found.setdefault(target, []).append((entry, value))
         return found
+
+
+def _check_single_edges(graph: Graph) -> None:
+    """Are all values sums of products of one parameter and one unit, and functions of such sums?
+
+    Otherwise the parameters do not tell who feeds whom: a residual connection, for one, passes
+    signals on without any.
+
+    Raises:
+        ManifoldError: if not, or a parameter is used twice.
+    """
+    kinds: list[str] = []
+    used: set[int] = set()
+    for node in graph.nodes:
+        operands = sorted(kinds[j] for j in node.operands)
+        match node.primitive:
+            case Parameter():
+                kind = "parameter"
+            case Input():
+                kind = "unit"
+            case Apply() if operands != ["unit"]:
+                kind = "unit"
+            case Transpose() | Broadcast() | Reshape():
+                kind = operands[0]
+            case Einsum() if operands == ["parameter", "unit"]:
+                kind = "sum"
+            case Add() if "unit" not in operands:
+                kind = "sum"
+            case primitive:
+                raise ManifoldError(
+                    f"{type(primitive).__name__} of {' and '.join(operands) or 'nothing'}: frozen "
+                    "units are described for sums of weights times units, with biases"
+                )
+        for j in node.operands:
+            if kinds[j] == "parameter" and j in used:
+                raise ManifoldError("a parameter is used twice: frozen units are described without")
+            used.add(j)
+        kinds.append(kind)
 
 
 def _pinned(edges: _Edges, units: Iterable[Unit], values: Values) -> Iterator[Constraint]:
