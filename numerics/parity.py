@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
 from numerics.generic import generic_factors, pair
-from numerics.identity import ErrorBound, vanishes
+from numerics.identity import Identity, vanishes
 from theory.architecture import Architecture
 from theory.backprop import gradient
 from theory.errors import ManifoldError
@@ -21,21 +18,6 @@ from theory.tracing import Traced, record
 from theory.widening import target_counts, widen
 
 
-@dataclass(frozen=True, slots=True)
-class ParityReceipt:
-    """What a widened network shares with its base.
-
-    Attributes:
-        verdict: whether everything below holds.
-        bound: of the chance that ``proved`` is wrong.
-        failing: ``outputs``, or the parameters whose gradient is not ``expand(base) / n_j``.
-    """
-
-    verdict: Literal["proved", "refuted", "undefined"]
-    bound: ErrorBound
-    failing: tuple[str, ...]
-
-
 def prove_parity(
     base: Architecture,
     wide: Architecture,
@@ -44,11 +26,12 @@ def prove_parity(
     bits: float = 60,
     seed: int = 0,
     batch: int = 1,
-) -> ParityReceipt:
+) -> Identity:
     """Prove that every widening of ``base`` to ``wide`` keeps outputs and gradients.
 
     For all base parameters, all zero-sum parts (so on every leaf of IE∩OE over the base), all data
-    and adjoints: the outputs are equal, and ∂ℓ/∂w_uv = (∂ℓ/∂w̃_ij) / n_j.
+    and adjoints: the outputs are equal, and ∂ℓ/∂w_uv = (∂ℓ/∂w̃_ij) / n_j. What fails is named
+    ``outputs``, or by the parameter whose gradient is another.
 
     Raises:
         ManifoldError: if the base does not have one unit for each block.
@@ -59,16 +42,7 @@ def prove_parity(
                 f"axis {axis!r}: the base has {base.sizes.get(axis)} units, the partition "
                 f"{blocks.num_blocks} blocks"
             )
-    found = vanishes(parity_graph(base, wide, partition, batch), bits=bits, seed=seed)
-    verdict: Literal["proved", "refuted", "undefined"]
-    match found.verdict:
-        case "holds":
-            verdict = "proved"
-        case "fails":
-            verdict = "refuted"
-        case _:
-            verdict = "undefined"
-    return ParityReceipt(verdict, found.bound, found.failing)
+    return vanishes(parity_graph(base, wide, partition, batch), bits=bits, seed=seed)
 
 
 def parity_graph(base: Architecture, wide: Architecture, partition: Partition, batch: int) -> Graph:

@@ -56,7 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _refuse("not enough memory for a network of this size")
     except (KeyboardInterrupt, typer.Abort):
-        _refuse("interrupted")
         return 130
     return status if isinstance(status, int) else 0
 

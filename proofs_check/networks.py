@@ -57,15 +57,16 @@ def draw_network(choose: Choose, max_depth: int = 3, max_width: int = 5) -> Arch
 
     Each layer has its own activation; there may be no biases, skip connections from any hidden
     layer (or the input) to the output, and a product of the first hidden layer with a linear gate.
+    The first hidden layer has at least two units, so that there is something to clone.
 
     >>> draw_network(lambda low, high: low).sizes
-    {'x': 1, 'h1': 1, 'y': 1}
+    {'x': 1, 'h1': 2, 'y': 1}
     """
     depth = choose(1, max_depth)
     sizes = {"x": choose(1, 3)}
     symbols = []
     for k in range(1, depth + 1):
-        sizes[f"h{k}"] = choose(1, max_width)
+        sizes[f"h{k}"] = choose(2 if k == 1 else 1, max_width)
         symbols.append(ACTIVATIONS[choose(0, len(ACTIVATIONS) - 1)])
     sizes["y"] = choose(1, 3)
     has_bias, is_gated = choose(0, 1) == 0, choose(0, 3) == 3
@@ -95,15 +96,18 @@ def draw_network(choose: Choose, max_depth: int = 3, max_width: int = 5) -> Arch
             y = y + values[axis] @ p[f"S_{axis}"]
         return y
 
-    words = [repr(symbols), *(["no bias"] if not has_bias else []), *(["gated"] if is_gated else [])]
+    words = [
+        repr(symbols),
+        *(["no bias"] if not has_bias else []),
+        *(["gated"] if is_gated else []),
+    ]
     words += [f"skip from {axis}" for axis in skips]
     widths = "-".join(map(str, sizes.values()))
     return Architecture(forward, sizes, parameters, name=f"{widths} ({', '.join(words)})")
 
 
 def draw_partition(choose: Choose, architecture: Architecture) -> dict[str, AxisPartition]:
-    """Blocks of any sizes, contiguous or not, on every hidden axis; at least one pair of clones
-    wherever an axis has two units."""
+    """Blocks of any sizes on every hidden axis, with clones wherever it has two units."""
     blocks: dict[str, list[list[int]]] = {}
     for axis, size in architecture.sizes.items():
         if not axis.startswith("h") or size < 2:
