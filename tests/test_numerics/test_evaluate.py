@@ -63,6 +63,14 @@ def test_leading_axes_are_a_loop_over_trials(program, data):
         assert (found[place] == program.run(single.values())).all()
 
 
+def test_parts_of_which_some_vary_over_trials_are_joined():
+    shapes = {"a": (2,), "b": (1,)}
+    graph = trace(lambda p, x: {"y": np.concatenate([x["a"], x["b"], x["a"]])}, {}, shapes)
+    for a, b in ((np.ones((3, 2)), np.zeros(1)), (np.ones(2), np.zeros((3, 1)))):
+        found = Evaluator(graph, FLOAT, 1)({"a": a, "b": b})["y"]
+        assert found.tolist() == [[1, 1, 0, 1, 1]] * 3
+
+
 def attention(p, x):
     """Layer norm, attention and a gated layer: all the functions and divisions there are."""
     z = x["x"]
