@@ -293,12 +293,14 @@ def index(a: V, key: Any) -> V:
     return value.reshape(positions.shape)
 
 
+SIMPLE_KEY = int | np.integer | slice | EllipsisType | None
+
+
 def _acts_by_axis(keys: tuple[Any, ...]) -> bool:
     """Whether every key selects along one axis: index arrays are combined, one alone is not."""
     if any(isinstance(k, bool) for k in keys):
         return False
-    simple = int | np.integer | slice | EllipsisType | None
-    arrays = [np.asarray(k) for k in keys if not isinstance(k, simple)]
+    arrays = [np.asarray(k) for k in keys if not isinstance(k, SIMPLE_KEY)]
     if any(isinstance(k, int | np.integer) for k in keys):
         return not arrays
     return not arrays or (len(arrays) == 1 and arrays[0].dtype != np.bool_)
@@ -312,7 +314,8 @@ def _take_by_axis(a: V, keys: tuple[Any, ...]) -> V:
         if k is Ellipsis:
             axis += a.ndim - named
         elif k is not None:
-            chosen = tuple(np.arange(a.shape[axis])[k].ravel().tolist())
+            one = k if isinstance(k, SIMPLE_KEY) else np.asarray(k, dtype=np.intp)
+            chosen = tuple(np.arange(a.shape[axis])[one].ravel().tolist())
             if chosen != tuple(range(a.shape[axis])):
                 value = value.record(Take(axis, chosen))
             axis += 1

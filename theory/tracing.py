@@ -103,7 +103,9 @@ class Traced(Value, np.lib.mixins.NDArrayOperatorsMixin):
             raise unsupported(call_name(function))
         try:
             return self.lift(FUNCTIONS[function](self.lift, *args, **kwargs))
-        except TypeError as error:
+        except TraceError:
+            raise
+        except (TypeError, ValueError) as error:
             raise TraceError(f"{call_name(function)}: {error}") from None
 
     def __bool__(self) -> Never:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fractions import Fraction
 from math import prod
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -151,8 +152,8 @@ def _like(draw: Any, builder: Builder, values: list[int], a: int) -> int:
 def _einsum(draw: Any, builder: Builder, values: list[int], a: int) -> int:
     b = draw(st.sampled_from(values))
     left, right = builder.nodes[a].shape, builder.nodes[b].shape
-    own, theirs = "ijk"[: len(left)], ""
-    for n, fresh in zip(right, "lmn", strict=False):
+    own, theirs = ascii_lowercase[: len(left)], ""
+    for n, fresh in zip(right, ascii_uppercase, strict=False):
         same = [c for c, m in zip(own, left, strict=True) if m == n and c not in theirs]
         theirs += draw(st.sampled_from([*same, fresh]))
     shared = set(own) & set(theirs)
