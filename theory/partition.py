@@ -139,6 +139,12 @@ class AxisPartition:
 
     def block_sums(self, values: Any, axis: int) -> Any:
         """Sums over blocks: units ``(…, size, …)`` to blocks ``(…, num_blocks, …)``."""
+        n = self._uniform
+        if n is not None:
+            axis = axis % values.ndim
+            ordered = values if self._is_sorted else np.take(values, self._order, axis=axis)
+            before, after = values.shape[:axis], values.shape[axis + 1 :]
+            return np.sum(np.reshape(ordered, (*before, self.num_blocks, n, *after)), axis=axis + 1)
         return np.stack(
             [np.sum(np.take(values, list(b), axis=axis), axis=axis) for b in self.blocks], axis=axis
         )

@@ -165,8 +165,8 @@ def _share_at(settings: Settings, change: Any) -> Evidence:
     """The normal share of one mini-batch gradient at a changed start."""
     _, task, _ = _trained("tanh", settings.seed)
     network, partition = _wide(2)
-    start = dict(list(_starts(settings, 2))[0][1])
-    start = change(start)
+    _, widened = next(_starts(settings, 2))
+    start = change(widened)
     run = _Watched(network, partition, start)
     _sgd(network).run(start, task, 1, settings.seed, run.watch)
     if run.normal_share <= HALF_DIGITS:
@@ -293,9 +293,9 @@ CLAIMS = (
         id="P5.digits",
         title="a trained network, cloned, stays on its leaf",
         statement=(
-            "An MLP 64-32-32-10 with tanh trained on handwritten digits and widened x2 and x3, onto "
-            "BC or onto a leaf with unequal weights, computes the same outputs, and training keeps "
-            "the leaf."
+            "An MLP 64-32-32-10 with tanh trained on handwritten digits and widened x2 and x3, "
+            "onto BC or onto a leaf with unequal weights, computes the same outputs, and training "
+            "keeps the leaf."
         ),
         hypotheses=("full float64 training follows exact training up to rounding",),
         where="P5 and E5d on real data",

@@ -181,20 +181,19 @@ class AffineManifold(Manifold):
             yield {e: Fraction(c) for e, c in zip(self._bound, direction, strict=True) if c}
 
     def normal_tests(self) -> tuple[NormalTest, ...]:
-        """One test: a generic combination of the rows."""
-        rows = list(self.constraints())
-        if not rows:
-            return ()
-        factors = {}
-        for p, shape in self.shapes.items():
-            matrix = np.zeros((len(rows), prod(shape)), dtype=object)
-            for i, row in enumerate(rows):
-                for (q, e), c in row.terms.items():
-                    if q == p:
-                        matrix[i, e] = _plain(c)
-            if matrix.any():
-                factors[p] = (_row_combination(matrix, shape),)
-        return (NormalTest(self.label, factors),)
+        """One test: a generic combination of the rows, the same in every parameter."""
+        columns: dict[str, dict[int, list[tuple[int, Fraction]]]] = {}
+        count = 0
+        for row in self.constraints():
+            for (p, e), c in row.terms.items():
+                columns.setdefault(p, {}).setdefault(e, []).append((count, c))
+            count += 1
+        factors = {
+            p: (_row_combination(columns[p], count, shape),)
+            for p, shape in self.shapes.items()
+            if p in columns
+        }
+        return (NormalTest(self.label, factors),) if factors else ()
 
     @cached_property
     def _clusters(self) -> list[_Cluster]:
@@ -251,13 +250,29 @@ def _cluster(rows: list[Constraint]) -> _Cluster:
     return _Cluster(entries, matrix, values, _pseudo_inverse(matrix))
 
 
-def _row_combination(matrix: np.ndarray[Any, Any], shape: Shape) -> Factor:
-    return Factor(
-        "rows",
-        tuple(range(len(shape))),
-        (len(matrix),),
-        lambda weights: np.reshape(weights @ matrix, (*weights.shape[:-1], *shape)),
-    )
+def _row_combination(
+    columns: Mapping[int, list[tuple[int, Fraction]]], count: int, shape: Shape
+) -> Factor:
+    """Aᵀ λ in one parameter, from the few rows and coefficients of each entry that has any."""
+    touched = sorted(columns)
+    position = {e: k for k, e in enumerate(touched)}
+    # Round k adds the k-th row of every entry; an entry without one reads an added zero.
+    rounds = []
+    for k in range(max(len(terms) for terms in columns.values())):
+        terms = [columns[e][k] if k < len(columns[e]) else (0, Fraction(0)) for e in touched]
+        rows = [row for row, _ in terms]
+        rounds.append((rows, np.array([_plain(c) for _, c in terms], dtype=object)))
+    spread = [position.get(e, len(touched)) for e in range(prod(shape))]
+
+    def embed(weights: Any) -> Any:
+        total: Any = 0
+        for rows, coefficients in rounds:
+            total = total + np.take(weights, rows, axis=-1) * coefficients
+        padded = np.concatenate([total, np.zeros_like(np.take(total, [0], axis=-1))], axis=-1)
+        flat = np.take(padded, spread, axis=-1)
+        return np.reshape(flat, (*weights.shape[:-1], *shape))
+
+    return Factor("rows", tuple(range(len(shape))), (count,), embed)
 
 
 def _pseudo_inverse(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
