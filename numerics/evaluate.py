@@ -212,7 +212,7 @@ def _scatter(
 
     def step(a: Array) -> Array:
         shape = (*a.shape[: lead + axis], size, *a.shape[lead + axis + 1 :])
-        out = np.array(np.broadcast_to(zero, np.broadcast_shapes(shape, zero.shape)))
+        out = np.array(np.broadcast_to(zero, shape))
         for k, (source, target) in enumerate(selectors):
             out[target] = a[source] if k == 0 else system.add(out[target], a[source])
         return out

@@ -63,6 +63,35 @@ def test_leading_axes_are_a_loop_over_trials(program, data):
         assert (found[place] == program.run(single.values())).all()
 
 
+@pytest.mark.parametrize("lead", [0, 1])
+@pytest.mark.parametrize(
+    "subscripts",
+    [
+        "abij,abjk->abik",
+        "ij,jkl->lik",
+        "ij,jkl->kil",
+        "ijk,kjl->li",
+        "abi,acj->bcaij",
+        "abi,bai->ab",
+        "i,ij->j",
+        "ij,j->i",
+        "ab,bcd->dac",
+        "i,j->ji",
+    ],
+)
+def test_a_contraction_has_its_axes_in_the_order_of_the_output(subscripts, lead):
+    left, right = subscripts.partition("->")[0].split(",")
+    rng = np.random.default_rng(3)
+    shapes = {"l": tuple(map(ord, left)), "r": tuple(map(ord, right))}
+    shapes = {name: tuple(n % 5 + 2 for n in shape) for name, shape in shapes.items()}
+    graph = trace(lambda p, x: {"y": np.einsum(subscripts, x["l"], x["r"])}, {}, shapes)
+    front = (2,) * lead
+    given_ = {k: rng.integers(-9, 10, front + s).astype(float) for k, s in shapes.items()}
+    found = Evaluator(graph, FLOAT, lead)(given_)["y"]
+    dots = subscripts.replace(",", ",...").replace("->", "->...")
+    assert (found == np.einsum(f"...{dots}", given_["l"], given_["r"])).all()
+
+
 def test_parts_of_which_some_vary_over_trials_are_joined():
     shapes = {"a": (2,), "b": (1,)}
     graph = trace(lambda p, x: {"y": np.concatenate([x["a"], x["b"], x["a"]])}, {}, shapes)
