@@ -16,8 +16,8 @@ from proofs_check.errors import OptionError
 from proofs_check.evidence import Evidence, Level, holds, refuted, unknown
 from theory.architecture import Architecture
 from theory.manifold import (
-    AffineManifold,
     Manifold,
+    ambient,
     block_constant,
     equitable,
     intersect,
@@ -140,7 +140,6 @@ def make_question(
             raise OptionError(f"--freeze {text!r}: unit {unit} of {axis!r} is frozen already")
         values[axis, unit] = value
         architecture = architecture.freeze(axis, unit, value)
-    everything = AffineManifold("all parameters", architecture.parameter_shapes, ())
     points: list[Manifold] = []
     tangents: list[Manifold] = []
     manifolds: list[Manifold] = []
@@ -154,7 +153,7 @@ def make_question(
         manifolds.append(tangents[-1])
     return Question(
         architecture,
-        points[0] if points else everything,
+        points[0] if points else ambient(architecture),
         reduce(intersect, tangents),
         reduce(intersect, manifolds),
         (*(f"clones {text}" for text in clones), *(f"frozen {text}" for text in freezes)),

@@ -11,7 +11,14 @@ from importlib import import_module
 from proofs_check.claim import Claim
 from proofs_check.errors import ClaimError
 
-MODULES: tuple[str, ...] = ("proofs_check.claims.p1_tangency",)
+MODULES: tuple[str, ...] = (
+    "proofs_check.claims.p1_tangency",
+    "proofs_check.claims.n0_normal_hessian",
+    "proofs_check.claims.p2_frozen",
+    "proofs_check.claims.p3_p4_clones",
+    "proofs_check.claims.p5_leaves",
+    "proofs_check.claims.digits",
+)
 
 # The order in which the theory states its theorems; a cell of a table stands where its table does.
 THEORY_ORDER: tuple[str, ...] = (

@@ -148,7 +148,7 @@ CLAIMS = (
         expected=Verdict.PROVED,
         checks=(
             Check("random networks over prime fields", frozen_exactly),
-            Check("derivation for 2-2-1", frozen_derivation),
+            Check("derivation for 2-2-1", frozen_derivation, part="derivation"),
         ),
         false_variants=(
             FalseVariant(
@@ -177,9 +177,9 @@ CLAIMS = (
         where="enlarges M_F",
         expected=Verdict.PROVED,
         checks=(
-            Check("random networks over prime fields", trap_exactly, part="conserved"),
-            Check("derivation for 2-2-2", trap_derivation, part="conserved"),
-            Check("dimensions against gradient ranks", trap_dimensions, part="conserved"),
+            Check("random networks over prime fields", trap_exactly),
+            Check("derivation for 2-2-2", trap_derivation, part="derivation"),
+            Check("dimensions against gradient ranks", trap_dimensions),
         ),
         false_variants=(
             FalseVariant("a wrong constant", "the law has the unit's own constant", wrong_constant),
