@@ -295,5 +295,5 @@ def leaf(architecture: Architecture, partition: Partition, point: Parameters) ->
         partition,
         "leaf",
         frozenset({_FORWARD, _BACKWARD, _MIXED}),
-        {p: np.asarray(point[p]) for p in architecture.parameters},
+        {p: np.asarray(point[p]) for p in architecture.parameters if p in point},
     )
