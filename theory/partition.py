@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -179,7 +180,8 @@ def make_partition(
     """A partition of every axis: the given blocks, units left out as singletons.
 
     Raises:
-        PartitionError: if an axis is unknown, or blocks overlap or leave their axis.
+        PartitionError: if an axis is unknown, a unit is no integer, or blocks overlap or leave
+            their axis.
 
     >>> make_partition({"x": 2, "h": 3}, {"h": [[0, 2]]})["h"].blocks
     ((0, 2), (1,))
@@ -189,7 +191,7 @@ def make_partition(
             raise PartitionError(f"unknown axis {axis!r}; the axes are {', '.join(sizes)}")
     partition: dict[str, AxisPartition] = {}
     for axis, size in sizes.items():
-        given = [tuple(block) for block in blocks.get(axis, ())]
+        given = [_units(axis, k, block) for k, block in enumerate(blocks.get(axis, ()))]
         met = {unit for block in given for unit in block}
         single = [(unit,) for unit in range(size) if unit not in met]
         try:
@@ -197,6 +199,15 @@ def make_partition(
         except PartitionError as error:
             raise PartitionError(f"axis {axis!r}: {error}") from None
     return partition
+
+
+def _units(axis: str, k: int, block: Sequence[int]) -> tuple[int, ...]:
+    try:
+        return tuple(index(unit) for unit in block)
+    except TypeError:
+        raise PartitionError(
+            f"axis {axis!r}: blocks[{k}]={block!r:.60}: a block is a sequence of integers"
+        ) from None
 
 
 def parse_blocks(text: str) -> tuple[str, list[list[int]]]:
