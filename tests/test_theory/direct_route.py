@@ -31,11 +31,14 @@ def directly_tangent(
         for p in theta
         for symbol, value in zip(theta[p].flat, point[p].flat, strict=True)
     ]
+    gradient = {
+        (p, e): sympy.diff(loss, symbol).subs(substitution)
+        for p in theta
+        for e, symbol in enumerate(theta[p].flat)
+    }
     for row in (tangent or manifold).constraints():
-        residual = sum(
-            sympy.sympify(c) * sympy.diff(loss, theta[p].flat[e]) for (p, e), c in row.terms.items()
-        )
-        if sympy.simplify(residual.subs(substitution)) != 0:
+        residual = sum(sympy.sympify(c) * gradient[entry] for entry, c in row.terms.items())
+        if sympy.simplify(residual) != 0:
             return False
     return True
 
