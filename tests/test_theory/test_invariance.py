@@ -307,6 +307,14 @@ def test_what_the_canonical_form_cannot_see_is_unknown():
     assert str(found).startswith("architecture on w = 0: unknown: ")
 
 
+def test_hypotheses_name_the_domain_of_a_known_function():
+    for name, domain in (("relu", "away from its kink"), ("rsqrt", "of positive numbers")):
+        network, partition = partitioned(mlp([1, 2, 1], name), PAIR)
+        found = check_invariance(network, block_constant(network, partition))
+        assert isinstance(found, Proof)
+        assert f"{name} {domain}" in found.hypotheses
+
+
 def test_the_smallest_refuted_architecture():
     def candidate(widths):
         network = mlp(widths)

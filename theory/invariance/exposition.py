@@ -38,10 +38,13 @@ def hypotheses(field: GradientField, *, divides: bool) -> tuple[str, ...]:
     return tuple(listed)
 
 
+_DOMAIN = dict.fromkeys(("relu", "leaky_relu", "step"), " away from its kink")
+_DOMAIN |= dict.fromkeys(("log", "sqrt", "rsqrt"), " of positive numbers")
+
+
 def _about(activation: Activation) -> str:
     if activation.is_known:
-        kinks = " away from its kink" if activation.name.endswith("relu") else ""
-        return f"{activation!r}{kinks}"
+        return f"{activation!r}{_DOMAIN.get(activation.name, '')}"
     parity = f"{activation.parity} " if activation.parity else ""
     return f"every {parity}differentiable function {activation!r}"
 
