@@ -56,6 +56,5 @@ def gradient_rank(architecture: Architecture, manifold: Manifold, *, seed: int =
         ],
         axis=1,
     )
-    entries = field.canonical(rows[None])[0]
-    matrix = flint.nmod_mat(*entries.shape, entries.ravel().tolist(), field.primes[0])
-    return int(matrix.rank())
+    entries = field.canonical(rows[None])[0].tolist()
+    return int(flint.nmod_mat(entries, field.primes[0]).rank())

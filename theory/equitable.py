@@ -1,7 +1,7 @@
 """When IE∩OE is kept by the gradient: the cloning theorem for networks with any edges.
 
 The paper states for any directed acyclic graph that the gradient keeps IE∩OE. That holds where all
-pairs of blocks are complete or biregular, and fails in general (``theory.md``, E5b). The criterion:
+pairs of blocks are complete or biregular, and fails in general (claim E5b). The criterion:
 
     IE∩OE is invariant  ⟺  every pair (i, j) with edges is biregular, or h_i δ_j ≡ 0 on IE∩OE.
 

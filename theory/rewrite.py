@@ -118,7 +118,7 @@ def _product(builder: Builder, a: Labelled, b: Labelled, out: str) -> int:
 
 
 def substitute(builder: Builder, graph: Graph, given: Mapping[str, Traced]) -> dict[str, Traced]:
-    """The outputs of ``graph``, copied into ``builder`` with inputs replaced by the given values."""
+    """The outputs of ``graph``, copied into ``builder`` with the given values for its inputs."""
     numbers: list[int] = []
     for node in graph.nodes:
         leaf = node.primitive

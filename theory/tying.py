@@ -2,7 +2,7 @@
 
 A map A expands the shared parameters θ to the edges, ``w = A θ``: entry e is the parameter of its
 family. The gradient with respect to θ is ``Aᵀ g``, so a step moves the edges by ``A Aᵀ g``, and on
-IE∩OE ``g = Σ g_kl 1_{E_kl}`` over pairs of blocks. Hence (``theory.md``, E5e)
+IE∩OE ``g = Σ g_kl 1_{E_kl}`` over pairs of blocks. Hence (claim E5e)
 
     IE∩OE is kept if  A Aᵀ 1_{E_kl} ∈ IE∩OE  for every pair (k, l) with h_k δ_l ≢ 0,
 

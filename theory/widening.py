@@ -1,9 +1,9 @@
 """Widening a network by cloning its units, without changing its function.
 
 With w̃_ij the weight of the base network from unit i to unit j, any clone weights with
-``Σ_{u∈S_i} w_uv = w̃_ij`` for every v in S_j compute the same outputs (P3). The block-constant choice
-is ``w_uv = w̃_ij / n_i``: divided by the number of *source* clones. (arXiv 2510.00304 divides by the
-target's in print, see ``theory.md`` E5d.) Adding zero-sum parts moves to another leaf of IE∩OE.
+``Σ_{u∈S_i} w_uv = w̃_ij`` for every v in S_j compute the same outputs (P3). The block-constant
+choice is ``w_uv = w̃_ij / n_i``: divided by the number of *source* clones (arXiv 2510.00304 divides
+by the target's in print, claim E5d). Adding zero-sum parts moves to another leaf of IE∩OE.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def test_a_living_unit_is_not_frozen():
 
 
 def sparse_pair():
-    """Blocks {u, u'} → {v, v'} without the edge u' → v' (theory.md E5b)."""
+    """Blocks {u, u'} → {v, v'} without the edge u' → v' (E5b)."""
 
     def forward(p, x):
         phi = activation("phi")

@@ -10,7 +10,7 @@ manifold of cloned units is a choice of patterns:
     BC      ``C…C`` alone;  a leaf is a point of IE∩OE plus BC
 
 The definitions follow arXiv 2510.00304, §"cloned units", with the index order that makes them true
-(``theory.md`` E5a): a sum over *sources* for each target is the forward half.
+(claim E5a): a sum over *sources* for each target is the forward half.
 """
 
 from __future__ import annotations
