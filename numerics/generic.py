@@ -7,28 +7,32 @@ in the vectors' entries. A tensor of the size of a weight matrix need not be for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from string import ascii_letters
 
 import numpy as np
 
 from numerics.evaluate import Evaluator
-from numerics.sizes import Size, measure
+from numerics.sizes import Measured, Size, measure
 from numerics.systems.prime import PrimeField
 from numerics.systems.system import Array
+from theory.architecture import Architecture
+from theory.axes import couples_samples
 from theory.graph import Builder, Graph
 from theory.lowering import contract
 from theory.manifold.base import Manifold, NormalTest
 from theory.primitives import Add, Input, Negative, Shape, Subtract, Transpose
-from theory.tracing import Traced, record, trace
+from theory.tracing import Traced, as_traced, record, trace
 
 Factors = Sequence[tuple[tuple[int, ...], Traced]]  # axes of a tensor, and a value over them
 
 
 def generic_factors(builder: Builder, name: str, shape: Shape) -> Factors:
-    """One generic vector for each axis."""
+    """One generic vector for each axis; a generic number for a tensor without axes."""
+    if not shape:
+        return [((), record(builder, Input(name, ())))]
     return [((k,), record(builder, Input(f"{name}:{k}", (n,)))) for k, n in enumerate(shape)]
 
 
@@ -72,9 +76,14 @@ def pair(value: Traced, factors: Factors) -> Traced:
             )
 
 
-def total(terms: Sequence[Traced]) -> Traced:
-    """The sum of at least one value."""
-    return reduce(lambda a, b: a + b, terms)
+def total(builder: Builder, terms: Sequence[Traced]) -> Traced:
+    """The sum of scalars, 0 if there are none."""
+    return reduce(lambda a, b: a + b, terms, as_traced(builder, 0))
+
+
+def num_samples(architecture: Architecture) -> int:
+    """How many samples a proof needs: 1, or 2 where one sample's output depends on another."""
+    return 2 if couples_samples(architecture.graph(2), architecture.declared_axes) else 1
 
 
 @dataclass(frozen=True)
@@ -88,19 +97,27 @@ class UniformPoint:
     manifold: Manifold
     name: str = "point"
 
-    def sizes(self) -> dict[str, Size]:
+    def sizes(self) -> Mapping[str, Size]:
         """Size of the entries of every parameter."""
-        return dict(measure(self._graph()).outputs)
+        return self._measured.outputs
 
     def __call__(self, field: PrimeField) -> dict[str, Array]:
         """A uniform point; integers below 2⁵³ are embedded directly and reduced once."""
         shapes = self.manifold.free_shapes
         free = {name: field.random(s, f"{self.name}:{name}") for name, s in shapes.items()}
         largest = np.log2(max(field.primes))
-        if any(s.denominator_norm or s.norm + largest >= 53 for s in self.sizes().values()):
-            return Evaluator(self._graph(), field, lead=1)(free)
+        is_small = all(
+            not s.denominator_norm and s.norm + largest < 53 for s in self.sizes().values()
+        )
+        if not (free and is_small):
+            return Evaluator(self._graph, field, lead=1)(free)
         embedded = self.manifold.embed(free).items()
         return {p: field.reduce(np.require(v, np.float64, ["C", "W"])) for p, v in embedded}
 
+    @cached_property
     def _graph(self) -> Graph:
         return trace(lambda _, free: self.manifold.embed(free), {}, self.manifold.free_shapes)
+
+    @cached_property
+    def _measured(self) -> Measured:
+        return measure(self._graph)
