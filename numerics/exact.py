@@ -31,6 +31,7 @@ from theory.axes import couples_samples
 from theory.backprop import gradient, pushforward
 from theory.errors import ManifoldError
 from theory.graph import Builder, Graph
+from theory.html_table import html_table
 from theory.manifold.base import Manifold
 from theory.primitives import Input
 from theory.rewrite import reassociate, substitute
@@ -97,6 +98,18 @@ class ExactResult:
                 return f"undefined: a divisor vanishes on {self.manifold}"
             case _:
                 return f"unknown: the {CHANNEL} fails, so the gradient itself is wrong"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("error at most", f"2^-{self.error_bits:.1f}"),
+            ("prime fields, t", ", ".join(map(str, self.primes))),
+            ("degree of the identity, D", self.bound.degree),
+            ("arguments of function symbols, m", f"{self.bound.arguments:,}"),
+            ("degree of their differences, δ", self.bound.argument_degree),
+            ("samples", self.batch),
+            ("seed", self.seed),
+        ]
+        return html_table(self.summary(), (), rows, len(rows))
 
 
 def prove_invariance(

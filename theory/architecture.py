@@ -18,6 +18,7 @@ import numpy as np
 from theory.axes import BATCH, axis_names
 from theory.errors import ArchitectureError, LopError
 from theory.graph import Graph
+from theory.html_table import html_table
 from theory.primitives import Apply, Shape
 from theory.rewrite import replace_values
 from theory.tracing import Traced, trace
@@ -151,6 +152,19 @@ class Architecture:
             raise ArchitectureError(f"{self.name}: forward never uses parameter {unused[0]!r}")
         return _override(graph, self) if self.frozen else graph
 
+    def _repr_html_(self) -> str:
+        lengths = ", ".join(f"{axis} {n:,}" for axis, n in self.sizes.items())
+        held = [f"{a}[{u}] = {c}" for a, units in self.frozen.items() for u, c in units.items()]
+        frozen = f"; frozen: {', '.join(held)}" if held else ""
+        shapes = self.parameter_shapes
+        rows = [
+            (p, " × ".join(axes), " × ".join(map(str, shapes[p])), f"{prod(shapes[p]):,}")
+            for p, axes in self.parameters.items()
+        ]
+        rows.append(("all", "", "", f"{self.num_parameters:,}"))
+        header = ("parameter", "axes", "shape", "entries")
+        return html_table(f"{self.name}: axes {lengths}{frozen}", header, rows, len(rows))
+
 
 def _override(graph: Graph, architecture: Architecture) -> Graph:
     """Replace the frozen units' values by constants, so that their derivative is 0."""
@@ -159,7 +173,7 @@ def _override(graph: Graph, architecture: Architecture) -> Graph:
 
     def frozen_value(k: int, value: Traced) -> Traced:
         for position, axis in enumerate(names[k]):
-            if axis in architecture.frozen:
+            if axis is not None and axis in architecture.frozen:
                 met.add(axis)
                 units = architecture.frozen[axis]
                 length = value.shape[position]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from theory.errors import GraphError
+from theory.html_table import html_table
 from theory.primitives import Input, Parameter, Primitive, Shape, result_shape
 
 
@@ -70,6 +71,20 @@ class Graph:
     def __hash__(self) -> int:
         return hash((self.nodes, frozenset(self.outputs.items())))
 
+    def _repr_html_(self) -> str:
+        named = {k: f" → {name}" for name, k in self.outputs.items()}
+        rows = (
+            (
+                f"{k}{named.get(k, '')}",
+                _shortened(repr(node.primitive)),
+                ", ".join(map(str, node.operands)),
+                " × ".join(map(str, node.shape)) or "scalar",
+            )
+            for k, node in enumerate(self.nodes)
+        )
+        header = ("node", "primitive", "operands", "shape")
+        return html_table(repr(self), header, rows, len(self.nodes))
+
     @cached_property
     def parameter_shapes(self) -> dict[str, Shape]:
         """Names and shapes of the parameters, in order of first use."""
@@ -119,6 +134,10 @@ class Builder:
             for node in (self.nodes[k] for k in needed)
         )
         return Graph(nodes, {name: position[k] for name, k in outputs.items()})
+
+
+def _shortened(text: str, longest: int = 60) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _ancestors(nodes: list[Node], roots: Iterable[int]) -> list[int]:

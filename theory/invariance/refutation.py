@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from html import escape
 from math import prod
 from typing import Any, Literal
 
@@ -136,6 +137,9 @@ class Refutation:
             f"  {self._law_text()} = {self.value}, not 0 (law: {self.law})",
         ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     def _law_text(self) -> str:
         shapes = self.architecture.parameter_shapes

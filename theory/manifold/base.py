@@ -19,6 +19,7 @@ import numpy as np
 
 from theory.errors import ManifoldError
 from theory.exact_arrays import numbers
+from theory.html_table import html_table
 from theory.primitives import Shape
 
 Parameters = Mapping[str, Any]
@@ -133,6 +134,21 @@ class Manifold(ABC):
     def distance(self, theta: Parameters) -> Any:
         """Euclidean distance from the manifold, for floats and whatever else has a square root."""
         return np.sqrt(self.squared_distance(theta))
+
+    def _repr_html_(self) -> str:
+        size = f"dimension {self.dimension:,} of {self.dimension + self.codimension:,}"
+        rows = ((_equation(row, self.shapes), row.label) for row in self.constraints())
+        header = ("constraint", "part") if self.codimension else ()
+        return html_table(f"{self.name}: {size}", header, rows, self.codimension)
+
+
+def _equation(row: Constraint, shapes: Mapping[str, Shape]) -> str:
+    text = ""
+    for (p, e), c in row.terms.items():
+        index = ", ".join(str(int(k)) for k in np.unravel_index(e, shapes[p]))
+        size = "" if abs(c) == 1 else f"{abs(c)} "
+        text += f" {'-' if c < 0 else '+'} {size}{p}[{index}]"
+    return f"{text.removeprefix(' + ').strip()} = {row.value}"
 
 
 def leading_shape(arrays: Parameters, shapes: Mapping[str, Shape], label: str) -> Shape:
