@@ -63,7 +63,9 @@ class Tying:
                 f"families has length {len(self.families)}, expected one for each of "
                 f"{len(self.dag.edges)} edges and {len(self.dag.biased)} biases"
             )
-        if missing := set(range(max(self.families) + 1)) ^ set(self.families):
+        if min(self.families) < 0:
+            raise GraphError(f"families: {min(self.families)} is not a number of a family")
+        if missing := set(range(max(self.families) + 1)) - set(self.families):
             raise GraphError(f"families: {min(missing)} is missing; they are numbered 0, 1, ...")
 
     @property

@@ -1,6 +1,7 @@
 import re
 from contextlib import suppress
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ def partitions(draw):
     """Blocks of any sizes, in any order, with their units in any order."""
     owners = draw(st.lists(st.integers(0, 3), min_size=1, max_size=7))
     units = draw(st.permutations(range(len(owners))))
-    blocks = {}
+    blocks: dict[int, list[int]] = {}
     for unit, owner in zip(units, owners, strict=True):
         blocks.setdefault(owner, []).append(unit)
     return AxisPartition(len(owners), tuple(map(tuple, blocks.values())))
@@ -132,7 +133,8 @@ def test_units_left_out_are_singletons():
 
 
 def test_numpy_integers_are_units():
-    partition = make_partition({"h": 3}, {"h": [np.array([0, 2])]})["h"]
+    units: Any = np.array([0, 2])
+    partition = make_partition({"h": 3}, {"h": [units]})["h"]
     assert partition.blocks == ((0, 2), (1,))
     assert all(type(u) is int for block in partition.blocks for u in block)
 

@@ -62,7 +62,7 @@ def multiplications(graph):
         if isinstance(node.primitive, Einsum):
             left, right, _ = node.primitive.labels
             shapes = [graph.nodes[j].shape for j in node.operands]
-            lengths = {}
+            lengths: dict[str, int] = {}
             for labels, shape in zip((left, right), shapes, strict=True):
                 lengths |= dict(zip(labels, shape, strict=True))
             total += prod(lengths.values())

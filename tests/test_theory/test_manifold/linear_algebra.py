@@ -54,7 +54,7 @@ def squared_distance(manifold, theta):
     if not rows:
         return Fraction(0)
     a = dense([row.terms for row in rows], manifold.shapes)
-    r = [fmpq(v.numerator, v.denominator) for v in residual(manifold, theta)]
-    r = fmpq_mat(len(r), 1, r)
+    entries = [fmpq(v.numerator, v.denominator) for v in residual(manifold, theta)]
+    r = fmpq_mat(len(entries), 1, entries)
     value = (r.transpose() * (a * a.transpose()).solve(r))[0, 0]
     return Fraction(int(value.p), int(value.q))

@@ -160,7 +160,7 @@ def test_normal_tests_span_the_normal_space(manifold):
 
 def _member(test, units, shapes):
     """The normal vector Σ_p ⊗ factors(p) of given free entries, sparse."""
-    vector = {}
+    vector: dict[tuple[str, int], Fraction] = {}
     for p, factors in test.factors.items():
         tensor = np.ones(shapes[p], dtype=object)
         for factor in factors:

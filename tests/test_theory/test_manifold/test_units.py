@@ -122,7 +122,7 @@ def test_complete_layers_agree_with_tensors(kind):
     blocks = {"h1": [[0, 2], [1, 3]], "h2": [[0, 1, 2]]}
     by_tensor = getattr(tensors, kind)(net, make_partition(net.sizes, blocks))
     by_unit = getattr(units, kind)(dag, dag.partition([[2, 4], [3, 5], [6, 7, 8]]))
-    place = {}
+    place: dict[tuple[str, int], tuple[str, int]] = {}
     for k in (1, 2, 3):
         for e in range(int(np.prod(net.parameter_shapes[f"W{k}"]))):
             place[f"W{k}", e] = ("w", sum(p[0][0] == "W" for p in place))
