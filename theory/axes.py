@@ -29,7 +29,7 @@ BATCH = "batch"
 Names = tuple[str | None, ...]
 
 
-def axis_names(graph: Graph, declared: Mapping[str, tuple[str, ...]]) -> tuple[Names, ...]:
+def axis_names(graph: Graph, declared: Mapping[str, Names]) -> tuple[Names, ...]:
     """Names of the axes of every node; ``declared`` names those of parameters and inputs.
 
     Raises:
@@ -52,7 +52,7 @@ def _names_of(
     node: Node,
     operands: list[Names],
     shapes: list[tuple[int, ...]],
-    declared: Mapping[str, tuple[str, ...]],
+    declared: Mapping[str, Names],
 ) -> Names:
     match node.primitive:
         case Parameter(name) | Input(name):
@@ -171,11 +171,24 @@ def couples_samples(graph: Graph, declared: Mapping[str, tuple[str, ...]]) -> bo
         graph: a forward graph of at least two samples.
         declared: names of the axes of parameters and inputs.
     """
-    names = axis_names(graph, declared)
+    # Only the data's batch axis is named: no other name can hide it in a value of two operands.
+    inputs = graph.input_shapes.keys() - graph.parameter_shapes.keys()
+    named = {
+        name: tuple(axis if axis == BATCH else None for axis in declared[name])
+        for name in inputs & declared.keys()
+    }
+    names = axis_names(graph, named)
     depends: set[int] = set()
     for k, node in enumerate(graph.nodes):
-        if isinstance(node.primitive, Input) or any(j in depends for j in node.operands):
-            depends.add(k)
-            if names[k].count(BATCH) != 1:
+        sources = [(i, j) for i, j in enumerate(node.operands) if j in depends]
+        if not sources and not isinstance(node.primitive, Input):
+            continue
+        depends.add(k)
+        if names[k].count(BATCH) != 1:
+            return True
+        if isinstance(node.primitive, Einsum):
+            labels = node.primitive.labels
+            kept = labels[2][names[k].index(BATCH)]
+            if any(labels[i][names[j].index(BATCH)] != kept for i, j in sources):
                 return True
-    return any(names[k][0] != BATCH for k in graph.outputs.values())
+    return any(names[k][:1] != (BATCH,) for k in graph.outputs.values())
