@@ -12,7 +12,8 @@ centre, is measured by evaluating that very law.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm, log2, prod
@@ -52,7 +53,7 @@ class Size:
     """Bounds for N/D: degrees, and log2 of the l1 norms.
 
     A denominator of degree 0 is one integer common to all entries of a node; one of positive degree
-    may differ from entry to entry.
+    may differ from entry to entry. Division is entry by entry: see :meth:`reciprocal`.
 
     >>> x = Size(1)
     >>> (x * x + 1).degree, (x / (x + x)).denominator_degree
@@ -83,8 +84,7 @@ class Size:
         )
 
     def __truediv__(self, other: Size | Fraction | int) -> Size:
-        b = as_size(other)
-        return self * Size(b.denominator_degree, b.denominator_norm, b.degree, b.norm)
+        return self * as_size(other).reciprocal(1)
 
     def __neg__(self) -> Size:
         return self
@@ -94,6 +94,19 @@ class Size:
 
     def __rtruediv__(self, other: Fraction | int) -> Size:
         return as_size(other) / self
+
+    def reciprocal(self, entries: int) -> Size:
+        """The size of 1/v for ``entries`` values of this size, over one integer where there is one.
+
+        Numerators without variables may be different integers n_k: 1/n_k = Π_{j≠k} n_j / Π n_j.
+        """
+        common = entries if self.degree == 0 else 1
+        return Size(
+            self.denominator_degree,
+            self.denominator_norm + (common - 1) * self.norm,
+            self.degree,
+            common * self.norm,
+        )
 
     def total(self, terms: int) -> Size:
         """The size of a sum of ``terms`` entries of this size."""
@@ -178,7 +191,10 @@ def measure(graph: Graph, given: Mapping[str, Size] | None = None) -> Measured:
                 divisors.append((prod(shapes[1]), operands[1]))
             case _:
                 pass
-        sizes.append(_measure_node(node.primitive, operands, shapes, given))
+        if isinstance(node.primitive, Divide):
+            sizes.append(operands[0] * _reciprocal(graph, node.operands[1], operands[1]))
+        else:
+            sizes.append(_measure_node(node.primitive, operands, shapes, given))
     outputs = {name: sizes[k] for name, k in graph.outputs.items()}
     return Measured(outputs, arguments, tuple(divisors))
 
@@ -190,15 +206,11 @@ def _measure_node(
         case Parameter(name) | Input(name):
             return given.get(name, FRESH)
         case Constant(values):
-            common = lcm(*(v.denominator for v in values))
-            largest = max((abs(v.numerator) * (common // v.denominator) for v in values), default=0)
-            return Size(0, _log2(largest), 0, _log2(common))
+            return _of_numbers(values)
         case Add() | Subtract():
             return operands[0] + operands[1]
         case Multiply():
             return operands[0] * operands[1]
-        case Divide():
-            return operands[0] / operands[1]
         case Power(exponent):
             return prod([operands[0]] * (exponent - 1), start=operands[0])
         case Apply(activation):
@@ -211,12 +223,30 @@ def _measure_node(
         case Sum(axes):
             return operands[0].total(prod(shapes[0][k] for k in axes))
         case Scatter(_, indices):
-            return operands[0].total(max(indices.count(k) for k in set(indices)))
+            return operands[0].total(max(Counter(indices).values(), default=0))
         case Concatenate():
             return _common(operands)
         case Negative() | Broadcast() | Reshape() | Transpose() | Take():
             return operands[0]
     raise TypeError(f"{primitive!r} has no size rule")
+
+
+def _of_numbers(values: Iterable[Fraction]) -> Size:
+    """Exact numbers over their least common denominator."""
+    numbers = set(values)
+    common = lcm(*(v.denominator for v in numbers))
+    largest = max((abs(v.numerator) * (common // v.denominator) for v in numbers), default=0)
+    return Size(0, _log2(largest), 0, _log2(common))
+
+
+def _reciprocal(graph: Graph, k: int, size: Size) -> Size:
+    """The size of 1/v for the value v of node k; its entries are those of what it is a view of."""
+    node = graph.nodes[k]
+    while isinstance(node.primitive, Broadcast | Reshape | Transpose | Take):
+        node = graph.nodes[node.operands[0]]
+    if isinstance(node.primitive, Constant):
+        return _of_numbers(1 / v for v in node.primitive.values if v)
+    return size.reciprocal(prod(node.shape))
 
 
 def _common(operands: list[Size]) -> Size:
