@@ -9,12 +9,15 @@ vanishes at a random point, with probability at most D/p (Schwartz 1980, Zippel 
 two arguments that differ formally may have collided in all components at once, and their function
 values with them: that is the same event for the difference of two arguments, of degree δ, for each
 of the P = C(m, 2) pairs that one symbol meets (P = m² for odd and even symbols, where sums count
-too). So, with G the l1 norm of a difference,
+too). Two arguments that do differ share the oracle's 128 bits of state with probability 2⁻¹²⁸, and
+their function values with it. So, with G the l1 norm of a difference,
 
-    error ≤ P · (δ/p + log G / (N log p))ᵗ + (D/p + log H / (N log p))ᵗ
+    error ≤ P · ((δ/p + log G / (N log p))ᵗ + 2⁻¹²⁸) + (D/p + log H / (N log p))ᵗ
 
-(Gulwani and Necula 2005 interpret functions at random in this way). True identities never fail.
-Where the graph divides, the bound is conditioned on no divisor having come out as zero.
+(Gulwani and Necula 2005 interpret functions at random in this way). Values of functions favour no
+residue by more than 2⁻⁶⁴, which is less than what is lost by writing the window's lower end for p.
+True identities never fail. Where the graph divides, the bound is conditioned on no divisor having
+come out as zero.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from theory.errors import ValueSystemError
 from theory.graph import Graph
 
 MAX_COMPONENTS = 40
+STATE_BITS = 128  # of the oracle: two arguments share a state with probability 2^-128
 REDRAWS = 5  # points tried before a divisor counts as zero everywhere
 
 Point = Callable[[PrimeField], Mapping[str, Array]]
@@ -143,10 +147,10 @@ def error_bound(measured: Measured, components: int) -> ErrorBound:
         argument_degree = max(argument_degree, difference.degree)
         pairs = count * count if symbol.value_parity else count * (count - 1) // 2
         if pairs:
-            chance = log2(pairs) + components * _miss(difference, components)
-            collisions = _log_sum(collisions, chance)
+            chance = _log_sum(components * _miss(difference, components), -STATE_BITS)
+            collisions = _log_sum(collisions, log2(pairs) + chance)
     error = _log_sum(components * vanishing, collisions)
-    undefined = -inf
+    undefined = collisions if measured.divisors else -inf
     for entries, divisor in measured.divisors:
         chance = _miss(divisor, components) + log2(entries * components)
         undefined = _log_sum(undefined, chance)
@@ -162,14 +166,15 @@ def components_for(measured: Measured, bits: float) -> ErrorBound:
     Raises:
         ValueSystemError: if no number of components up to 40 reaches it.
     """
-    best = error_bound(measured, 1)
-    guess = max(1, floor(bits / 24))
-    for components in range(guess, MAX_COMPONENTS + 1):
-        best = error_bound(measured, components)
-        if best.bits >= bits:
-            return best
+    reached = []
+    for components in range(1, MAX_COMPONENTS + 1):
+        bound = error_bound(measured, components)
+        if bound.bits >= bits:
+            return bound
+        reached.append(bound.bits)
     raise ValueSystemError(
-        f"bits={bits}: {MAX_COMPONENTS} components reach 2^-{best.bits:.0f} at degree {best.degree}"
+        f"bits={bits}: up to {MAX_COMPONENTS} components reach 2^-{floor(max(reached))} at degree "
+        f"{_degree(measured)}"
     )
 
 
