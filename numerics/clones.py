@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from numerics.generic import UniformPoint, generic_factors, pair
+from numerics.generic import UniformPoint, generic_factors, num_samples, pair
 from numerics.identity import Identity, vanishes
 from theory.architecture import Architecture
 from theory.axes import axis_names
 from theory.backprop import gradient
+from theory.errors import ManifoldError
 from theory.graph import Builder, Graph
 from theory.manifold.base import Manifold
 from theory.partition import Partition
@@ -32,14 +33,24 @@ def prove_equal_units(
     *,
     bits: float = 60,
     seed: int = 0,
-    batch: int = 1,
+    batch: int | None = None,
 ) -> Identity:
     """Whether units of one block have equal z and h (forward) or d and δ (backward) on a manifold.
 
     For all parameters on the manifold, all data and output adjoints. On IE the forward half holds
     (P3), on IE∩OE both do (P4).
 
+    Args:
+        architecture: the network.
+        partition: whose blocks are compared.
+        manifold: where the parameters lie.
+        side: which half.
+        bits: the error is at most 2^-bits.
+        seed: chooses primes, point and functions.
+        batch: number of samples, by default 1, or 2 where samples are coupled.
+
     Raises:
+        ManifoldError: if an axis with clones meets no function symbol, so that nothing is compared.
         ValueSystemError: if the error cannot be reached.
 
     >>> from theory.manifold import incoming_equitable
@@ -51,6 +62,8 @@ def prove_equal_units(
     >>> [prove_equal_units(net, clones, on_ie, side).verdict for side in ("forward", "backward")]
     ['holds', 'fails']
     """
+    if batch is None:
+        batch = num_samples(architecture)
     point = UniformPoint(manifold)
     graph = differences_graph(architecture, partition, side, batch)
     return vanishes(graph, bits=bits, seed=seed, point=point, sizes=point.sizes())
@@ -59,7 +72,11 @@ def prove_equal_units(
 def differences_graph(
     architecture: Architecture, partition: Partition, side: Side, batch: int
 ) -> Graph:
-    """The differences within blocks of every value along a partitioned axis, or of its adjoint."""
+    """The differences within blocks of every value along a partitioned axis, or of its adjoint.
+
+    Raises:
+        ManifoldError: if an axis with clones meets no function symbol.
+    """
     forward = architecture.graph(batch)
     names = axis_names(forward, architecture.declared_axes)
     watched = {}
@@ -86,6 +103,7 @@ def differences_graph(
         found = substitute(builder, pulled, zeros)
         values = {label: found[f"grad:{label}"] for label in watched.values()}
     residuals = {}
+    unmet = {axis for axis, blocks in partition.items() if blocks.num_mixed}
     for k, label in watched.items():
         for position, axis in enumerate(names[k]):
             blocks = partition.get(axis or "")
@@ -94,5 +112,12 @@ def differences_graph(
                 factors = list(generic_factors(builder, f"generic:{label}", shape))
                 free = record(builder, Input(f"mixed:{label}", (blocks.num_mixed,)))
                 factors[position] = ((position,), blocks.complete_vector(free))
-                residuals[f"{label} along {axis}"] = pair(values[label], factors).number
+                place = f" (axis {position})" if names[k].count(axis) > 1 else ""
+                residuals[f"{label} along {axis}{place}"] = pair(values[label], factors).number
+                unmet.discard(axis or "")
+    if unmet:
+        raise ManifoldError(
+            f"axis {min(unmet)!r} has clones, but no function symbol acts along it: there is "
+            "nothing to compare"
+        )
     return reassociate(builder.finish(residuals))

@@ -21,13 +21,13 @@ from numerics.generic import (
     UniformPoint,
     generic_factors,
     normal_factors,
+    num_samples,
     outer,
     pair,
     total,
 )
 from numerics.identity import ErrorBound, vanishes
 from theory.architecture import Architecture
-from theory.axes import couples_samples
 from theory.backprop import gradient, pushforward
 from theory.errors import ManifoldError
 from theory.graph import Builder, Graph
@@ -83,9 +83,11 @@ class ExactResult:
         >>> net = mlp([3, 4, 2])
         >>> clones = make_partition(net.sizes, {"h1": [[0, 1], [2, 3]]})
         >>> prove_invariance(net, equitable(net, clones)).summary().split(":")[0]
-        'proved with error <= 2^-63'
+        'proved with error <= 2^-79'
         """
         where = f"the gradient on {self.manifold} is tangent to {self.tangent}"
+        if self.batch > 1:
+            where = f"for batches of {self.batch} samples {where}"
         match self.verdict:
             case "proved":
                 return (
@@ -144,7 +146,7 @@ def prove_invariance(
         if dict(m.shapes) != architecture.parameter_shapes:
             raise ManifoldError(f"{m.name} and {architecture.name} have different parameters")
     if batch is None:
-        batch = 2 if couples_samples(architecture.graph(2), architecture.declared_axes) else 1
+        batch = num_samples(architecture)
     point = UniformPoint(manifold)
     found = vanishes(
         tangency_graph(architecture, target, batch),
@@ -190,12 +192,12 @@ def tangency_graph(architecture: Architecture, tangent: Manifold, batch: int) ->
     for test in tangent.normal_tests():
         normal = normal_factors(builder, test, "normal")
         if terms := [pair(slopes[p], factors) for p, factors in normal.items() if p in slopes]:
-            residuals[f"normal:{test.label}"] = total(terms)
+            residuals[f"normal:{test.label}"] = total(builder, terms)
     directions = {
         p: generic_factors(builder, f"direction:{p}", shape)
         for p, shape in forward.parameter_shapes.items()
     }
-    backward = total([pair(slopes[p], factors) for p, factors in directions.items()])
+    backward = total(builder, [pair(slopes[p], factors) for p, factors in directions.items()])
     moves = {f"tangent:{p}": outer(factors) for p, factors in directions.items()}
     y = forward.nodes[forward.outputs["y"]].shape
     adjoint = record(builder, Input("adjoint:y", y))

@@ -7,7 +7,9 @@ and the Gauss-Newton part of ``n'ᵀ H n`` vanishes, so the normal Hessian is li
 
 from __future__ import annotations
 
-from numerics.generic import UniformPoint, normal_factors, outer, pair, total
+import numpy as np
+
+from numerics.generic import UniformPoint, normal_factors, num_samples, outer, pair, total
 from numerics.identity import Identity, vanishes
 from theory.architecture import Architecture
 from theory.backprop import gradient, pushforward
@@ -24,20 +26,26 @@ def prove_normal_hessian(
     *,
     bits: float = 60,
     seed: int = 0,
-    batch: int = 1,
+    batch: int | None = None,
 ) -> Identity:
-    """Whether J n, nᵀ H τ and the Gauss-Newton part of n'ᵀ H n vanish on a linear manifold.
+    """Whether J n, nᵀ H τ and the Gauss-Newton part of n'ᵀ H n vanish on an affine manifold.
 
     For all points, tangent τ and normal n, all data, adjoints and output Hessians. The outputs are
     named ``J n:…``, ``n H t:…`` and ``n JQJ n:…``, with the family of normal vectors.
 
     Args:
         architecture: the network.
-        manifold: without offset, so that its points are its tangent vectors.
+        manifold: where the parameters lie; τ is tangent and n normal to it.
         bits: the error is at most 2^-bits.
         seed: chooses primes, points and functions.
-        batch: number of samples; their outputs' Hessian Q may couple them.
+        batch: number of samples, by default 1, or 2 where samples are coupled; their outputs'
+            Hessian Q may couple them.
+
+    Raises:
+        ValueSystemError: if the error cannot be reached.
     """
+    if batch is None:
+        batch = num_samples(architecture)
     point = UniformPoint(manifold)
     return vanishes(
         normal_hessian_graph(architecture, manifold, batch),
@@ -57,7 +65,9 @@ def normal_hessian_graph(architecture: Architecture, manifold: Manifold, batch: 
         name: record(builder, Input(f"tangent vector:{name}", shape))
         for name, shape in manifold.free_shapes.items()
     }
-    tau = manifold.embed(free)
+    origin = manifold.embed({name: np.zeros(f.shape, dtype=int) for name, f in free.items()})
+    moved = manifold.embed(free)
+    tau = {p: as_traced(builder, moved[p] - origin[p]) for p in moved}
     along = _derivative(builder, forward, tau, bends=True)
     residuals: dict[str, Traced] = {}
     for test in manifold.normal_tests():
@@ -68,9 +78,11 @@ def normal_hessian_graph(architecture: Architecture, manifold: Manifold, batch: 
         across, flat = (_derivative(builder, forward, n, bends=b) for b in (True, False))
         adjoint = record(builder, Input("adjoint:y", y))
         residuals[f"J n:{test.label}"] = pair(across["y"], [(tuple(range(len(y))), adjoint)])
-        residuals[f"n H t:{test.label}"] = total([pair(along[p], f) for p, f in first.items()])
+        residuals[f"n H t:{test.label}"] = total(
+            builder, [pair(along[p], f) for p, f in first.items() if p in shapes]
+        )
         residuals[f"n JQJ n:{test.label}"] = total(
-            [pair(across[p] - flat[p], f) for p, f in second.items()]
+            builder, [pair(across[p] - flat[p], f) for p, f in second.items() if p in shapes]
         )
     return reassociate(builder.finish({name: v.number for name, v in residuals.items()}))
 

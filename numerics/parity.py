@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numerics.generic import generic_factors, pair
+from numerics.generic import generic_factors, num_samples, pair
 from numerics.identity import Identity, vanishes
 from theory.architecture import Architecture
 from theory.backprop import gradient
@@ -25,13 +25,21 @@ def prove_parity(
     *,
     bits: float = 60,
     seed: int = 0,
-    batch: int = 1,
+    batch: int | None = None,
 ) -> Identity:
     """Prove that every widening of ``base`` to ``wide`` keeps outputs and gradients.
 
     For all base parameters, all zero-sum parts (so on every leaf of IE∩OE over the base), all data
     and adjoints: the outputs are equal, and ∂ℓ/∂w_uv = (∂ℓ/∂w̃_ij) / n_j. What fails is named
     ``outputs``, or by the parameter whose gradient is another.
+
+    Args:
+        base: the network with one unit for each block.
+        wide: the same network with more units.
+        partition: of the axes of ``wide``; block k of an axis stands for unit k of the base.
+        bits: the error is at most 2^-bits.
+        seed: chooses primes, point and functions.
+        batch: number of samples, by default 1, or 2 where samples are coupled.
 
     Raises:
         ManifoldError: if the base does not have one unit for each block.
@@ -42,6 +50,8 @@ def prove_parity(
                 f"axis {axis!r}: the base has {base.sizes.get(axis)} units, the partition "
                 f"{blocks.num_blocks} blocks"
             )
+    if batch is None:
+        batch = num_samples(wide)
     return vanishes(parity_graph(base, wide, partition, batch), bits=bits, seed=seed)
 
 
