@@ -40,7 +40,13 @@ def initial_parameters(
 def minibatches(
     num_samples: int, batch_size: int, steps: int, seed: int
 ) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Indices of ``steps`` mini-batches, epoch after epoch in fresh random order."""
+    """Indices of ``steps`` mini-batches, epoch after epoch in fresh random order.
+
+    Raises:
+        ValueSystemError: if a mini-batch is empty or larger than the data.
+    """
+    if not 1 <= batch_size <= num_samples:
+        raise ValueSystemError(f"batch_size={batch_size}: it needs 1 <= size <= {num_samples}")
     rng = np.random.default_rng(seed)
     order = rng.permutation(num_samples)
     start = 0
@@ -85,30 +91,41 @@ class Sgd:
             watch: called as ``watch(step, parameters, gradient)`` before each update.
 
         Raises:
-            ValueSystemError: if a parameter is not finite, or training diverges.
+            ValueSystemError: if a parameter or the data are not finite, a mini-batch is larger
+                than the data, or training diverges.
         """
         system = Float64()
-        weights = {p: np.array(system.array(parameters[p])) for p in self.architecture.parameters}
+        weights = {p: _finite(p, parameters[p]).copy() for p in self.architecture.parameters}
+        x, target = _finite("x", task.x), _finite("y", task.y)
         lead = next(iter(weights.values())).ndim - len(
             next(iter(self.architecture.parameter_shapes.values()))
         )
         forward = self.architecture.graph(self.batch_size)
         outputs = Evaluator(forward, system, lead)
         backward = Evaluator(gradient(forward), system, lead)
-        for step, chosen in enumerate(minibatches(len(task.x), self.batch_size, steps, seed)):
-            given = {**weights, "x": task.x[chosen]}
-            y = outputs(given)["y"]
-            adjoint = self.loss.adjoint(y, task.y[chosen])
-            values = backward({**given, "adjoint:y": adjoint})
+        for step, chosen in enumerate(minibatches(len(x), self.batch_size, steps, seed)):
+            given = {**weights, "x": x[chosen]}
+            with np.errstate(over="ignore", invalid="ignore"):
+                y = outputs(given)["y"]
+                adjoint = self.loss.adjoint(y, target[chosen])
+                values = backward({**given, "adjoint:y": adjoint})
             slopes = {p: values[f"grad:{p}"] for p in weights}
             if watch is not None:
                 watch(step, weights, slopes)
-            for p, slope in slopes.items():
-                weights[p] -= self.rate * slope
+            with np.errstate(over="ignore", invalid="ignore"):
+                for p, slope in slopes.items():
+                    weights[p] -= self.rate * slope
         for p, weight in weights.items():
             if not np.isfinite(weight).all():
                 raise ValueSystemError(f"{p} is not finite after {steps} steps: lower the rate")
         return weights
+
+
+def _finite(name: str, values: Array) -> Array:
+    try:
+        return Float64().array(values)
+    except ValueSystemError as error:
+        raise ValueSystemError(f"{name}: {error}") from None
 
 
 def accuracy(architecture: Architecture, parameters: Mapping[str, Array], task: Task) -> Array:
