@@ -2,7 +2,8 @@
 
 An :class:`Evaluator` is prepared once per graph and system and called many times. Structural
 primitives are views or copies of arrays, the same in every system; products are reduced to stacked
-matrix products; a value is dropped after its last use.
+matrix products; a value is dropped after its last use, and its memory used again if the system has
+workspaces.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from numerics.systems.system import Array, NumberSystem
+from numerics.systems.workspace import MIN_SIZE, Reusing, Workspace
 from theory.errors import ShapeError
 from theory.graph import Graph, Node
 from theory.primitives import (
@@ -39,7 +41,11 @@ from theory.primitives import (
     Transpose,
 )
 
-Step = Callable[..., Array]
+Step = Callable[..., Array]  # of the system (or a workspace of it) and the operands
+Leading = dict[str, tuple[int, ...]]
+
+VIEWS = (Broadcast, Reshape, Transpose, Take)  # the result may lie in the memory of the operand
+ELEMENTWISE = (Add, Subtract, Multiply, Divide, Negative, Power, Apply)
 
 
 class Evaluator:
@@ -63,7 +69,10 @@ class Evaluator:
         self.lead = lead
         self._dtype = system.constant((Fraction(0),), (), 1).dtype
         self._steps = tuple(_step(node, graph, system, lead) for node in graph.nodes)
-        self._dead = _last_uses(graph)
+        self._uses = _last_uses(graph)
+        self._widest = max((prod(node.shape) for node in graph.nodes), default=0)
+        # list.pop and list.append are atomic: calls in several threads never share a workspace
+        self._idle: list[tuple[Leading, Workspace]] = []
 
     def __call__(self, given: Mapping[str, Any]) -> dict[str, Array]:
         """Values of the outputs; ``given`` names every parameter and input of the graph.
@@ -79,21 +88,47 @@ class Evaluator:
             ValueSystemError: if a number, or a function symbol, has no value in the system.
         """
         values: list[Any] = [None] * len(self._steps)
-        leading: dict[str, tuple[int, ...]] = {}
+        leading: Leading = {}
         for k, node in enumerate(self.graph.nodes):
             if isinstance(node.primitive, Parameter | Input):
                 values[k] = self._bind(node.primitive, given)
                 leading[node.primitive.name] = values[k].shape[: self.lead]
         try:
-            np.broadcast_shapes(*leading.values())
+            front = np.broadcast_shapes(*leading.values())
         except ValueError:
             raise ShapeError(f"leading axes disagree: {leading}") from None
-        for k, (node, step) in enumerate(zip(self.graph.nodes, self._steps, strict=True)):
-            if values[k] is None:
-                values[k] = step(*(values[j] for j in node.operands))
-            for j in self._dead[k]:
-                values[j] = None
+        if isinstance(self.system, Reusing) and self._widest * prod(front) >= MIN_SIZE:
+            workspace = self._workspace(self.system, leading)
+            self._run(values, workspace, workspace)
+            workspace.finish()
+            self._idle.append((leading, workspace))
+        else:
+            self._run(values, self.system, None)
         return {name: np.asarray(values[k]) for name, k in self.graph.outputs.items()}
+
+    def _run(self, values: list[Any], system: NumberSystem, workspace: Workspace | None) -> None:
+        for k, (node, step) in enumerate(zip(self.graph.nodes, self._steps, strict=True)):
+            operands = [values[j] for j in node.operands]
+            if workspace:
+                for j in self._uses.early[k]:
+                    workspace.release(values[j])
+            if values[k] is None:
+                values[k] = step(system, *operands)
+            if workspace:
+                for j in self._uses.late[k]:
+                    workspace.release(values[j])
+            for j in self._uses.dead[k]:
+                values[j] = None
+
+    def _workspace(self, system: Reusing, leading: Leading) -> Workspace:
+        """One that a call with arrays of the same shapes has left, or a new one."""
+        while True:
+            try:
+                known, workspace = self._idle.pop()
+            except IndexError:
+                return system.workspace()
+            if known == leading:
+                return workspace
 
     def _bind(self, leaf: Parameter | Input, given: Mapping[str, Any]) -> Array:
         if leaf.name not in given:
@@ -112,18 +147,43 @@ class Evaluator:
         return bound.astype(self._dtype, copy=False)
 
 
-def _last_uses(graph: Graph) -> tuple[tuple[int, ...], ...]:
-    last: dict[int, int] = {}
+@dataclass(frozen=True, slots=True)
+class _Uses:
+    """For each node, whose values end with it.
+
+    Attributes:
+        dead: nodes that are used by no later one and are no output.
+        early: those of them whose memory no later value needs, where the result may be written.
+        late: the same, but a result may only be written there after they have been read.
+    """
+
+    dead: tuple[tuple[int, ...], ...]
+    early: tuple[tuple[int, ...], ...]
+    late: tuple[tuple[int, ...], ...]
+
+
+def _last_uses(graph: Graph) -> _Uses:
+    last = list(range(len(graph.nodes)))
+    owner = list(last)  # the node in whose memory a value may lie
     for k, node in enumerate(graph.nodes):
-        last[k] = k
         for j in node.operands:
             last[j] = k
+        if isinstance(node.primitive, VIEWS):
+            owner[k] = owner[node.operands[0]]
     kept = set(graph.outputs.values())
+    needed = {owner[j]: len(last) for j in kept}
+    for j, k in enumerate(last):
+        needed[owner[j]] = max(needed.get(owner[j], k), k)
     dead: list[list[int]] = [[] for _ in graph.nodes]
-    for j, k in last.items():
+    early: list[list[int]] = [[] for _ in graph.nodes]
+    late: list[list[int]] = [[] for _ in graph.nodes]
+    for j, k in enumerate(last):
         if j not in kept:
             dead[k].append(j)
-    return tuple(tuple(js) for js in dead)
+        if needed[owner[j]] == k:
+            is_early = j < k and isinstance(graph.nodes[k].primitive, ELEMENTWISE)
+            (early if is_early else late)[k].append(j)
+    return _Uses(*(tuple(map(tuple, rows)) for rows in (dead, early, late)))
 
 
 def _step(node: Node, graph: Graph, system: NumberSystem, lead: int) -> Step:
@@ -133,50 +193,51 @@ def _step(node: Node, graph: Graph, system: NumberSystem, lead: int) -> Step:
             return _unbound
         case Constant(entries, shape):
             value = system.constant(entries, shape, lead)
-            return lambda: value
+            value.setflags(write=False)  # as an output it is the same array in every call
+            return lambda s: value
         case Add():
-            return system.add
+            return lambda s, a, b: s.add(a, b)
         case Subtract():
-            return system.subtract
+            return lambda s, a, b: s.subtract(a, b)
         case Multiply():
-            return system.multiply
+            return lambda s, a, b: s.multiply(a, b)
         case Divide():
-            return system.divide
+            return lambda s, a, b: s.divide(a, b)
         case Negative():
-            return system.negative
+            return lambda s, a: s.negative(a)
         case Power(exponent):
-            return lambda a: system.power(a, exponent)
+            return lambda s, a: s.power(a, exponent)
         case Apply(activation):
-            return lambda a: system.apply(activation, a)
+            return lambda s, a: s.apply(activation, a)
         case Einsum() as einsum:
-            return _contraction(einsum, system, lead)
+            return _contraction(einsum, lead)
         case Sum(axes):
             negative = tuple(k - len(shapes[0]) for k in axes)
-            return lambda a: system.sum(a, negative)
+            return lambda s, a: s.sum(a, negative)
         case Broadcast(shape):
             return _broadcast(shape, len(shapes[0]), lead)
         case Reshape(shape):
-            return lambda a: a.reshape(a.shape[:lead] + shape)
+            return lambda s, a: a.reshape(a.shape[:lead] + shape)
         case Transpose(permutation):
             order = (*range(lead), *(lead + k for k in permutation))
-            return lambda a: a.transpose(order)
+            return lambda s, a: a.transpose(order)
         case Take(axis, indices):
             chosen = _selector(indices, lead + axis)
-            return lambda a: a[chosen]
+            return lambda s, a: a[chosen]
         case Scatter(axis, indices, size):
             return _scatter(axis, indices, size, system, lead, len(node.shape))
         case Concatenate(axis):
-            return lambda *parts: _concatenate(parts, axis, lead)
+            return lambda s, *parts: _concatenate(parts, axis, lead)
 
 
-def _unbound(*_: Array) -> Array:
+def _unbound(*_: Any) -> Array:
     raise ShapeError("a parameter or input is bound, not computed")
 
 
 def _broadcast(shape: tuple[int, ...], own: int, lead: int) -> Step:
     added = (1,) * (len(shape) - own)
 
-    def step(a: Array) -> Array:
+    def step(_: NumberSystem, a: Array) -> Array:
         front = a.shape[:lead]
         return np.broadcast_to(a.reshape(front + added + a.shape[lead:]), front + shape)
 
@@ -210,7 +271,7 @@ def _scatter(
     selectors = [(_selector(p, lead + axis), _selector(t, lead + axis)) for p, t in rounds]
     zero = system.constant((Fraction(0),), (1,) * ndim, lead)
 
-    def step(a: Array) -> Array:
+    def step(system: NumberSystem, a: Array) -> Array:
         shape = (*a.shape[: lead + axis], size, *a.shape[lead + axis + 1 :])
         out = np.array(np.broadcast_to(zero, shape))
         for k, (source, target) in enumerate(selectors):
@@ -241,13 +302,13 @@ class _Side:
         return a.reshape((*a.shape[:lead], *shape[:s], rows, columns))
 
 
-def _contraction(einsum: Einsum, system: NumberSystem, lead: int) -> Step:
+def _contraction(einsum: Einsum, lead: int) -> Step:
     """A two-operand einsum as one stacked matrix product (or an outer product)."""
     left, right, out = einsum.labels
     stack = [c for c in out if c in left and c in right]
     summed = [c for c in left if c in right and c not in out]
     if not summed:
-        return _outer(einsum, system, lead)
+        return _outer(einsum, lead)
     rows = [c for c in out if c not in right]
     columns = [c for c in out if c not in left]
     flipped = bool(rows and columns) and out.index(columns[0]) < out.index(rows[0])
@@ -264,7 +325,7 @@ def _contraction(einsum: Einsum, system: NumberSystem, lead: int) -> Step:
     found = (*stack, *rows, *columns)
     order = (*range(lead), *(lead + found.index(c) for c in out))
 
-    def step(a: Array, b: Array) -> Array:
+    def step(system: NumberSystem, a: Array, b: Array) -> Array:
         if flipped:
             a, b = b, a
         row_shape = [a.shape[lead + left.index(c)] for c in rows]
@@ -276,7 +337,7 @@ def _contraction(einsum: Einsum, system: NumberSystem, lead: int) -> Step:
     return step
 
 
-def _outer(einsum: Einsum, system: NumberSystem, lead: int) -> Step:
+def _outer(einsum: Einsum, lead: int) -> Step:
     left, right, out = einsum.labels
 
     def aligned(a: Array, labels: str) -> Array:
@@ -285,4 +346,4 @@ def _outer(einsum: Einsum, system: NumberSystem, lead: int) -> Step:
         kept = iter(a.shape[lead:])
         return a.reshape((*a.shape[:lead], *(next(kept) if c in labels else 1 for c in out)))
 
-    return lambda a, b: system.multiply(aligned(a, left), aligned(b, right))
+    return lambda system, a, b: system.multiply(aligned(a, left), aligned(b, right))

@@ -12,14 +12,19 @@ import numpy as np
 from scipy import special
 
 from numerics.systems.system import Array
+from numerics.systems.workspace import Memory
 from theory.activation import Activation
 from theory.errors import ValueSystemError
 
 FloatFunction = Callable[[Array], Array]
 
 
-def _relu(z: Array) -> Array:
-    return np.maximum(z, 0.0)
+def _relu(z: Array, out: Array | None = None) -> Array:
+    return np.maximum(z, 0.0, out=out)
+
+
+def _step(z: Array, out: Array | None = None) -> Array:
+    return np.heaviside(z, 0.0, out=out)
 
 
 FUNCTIONS: Mapping[str, FloatFunction] = {
@@ -31,12 +36,15 @@ FUNCTIONS: Mapping[str, FloatFunction] = {
     "log": np.log,
     "sqrt": np.sqrt,
     "rsqrt": lambda z: 1.0 / np.sqrt(z),
-    "step": lambda z: np.heaviside(z, 0.0),
+    "step": _step,
     "relu": _relu,
     "normal_cdf": special.ndtr,
     "normal_pdf": lambda z: np.exp(-0.5 * z * z) / sqrt(2 * pi),
     "gelu": lambda z: z * special.ndtr(z),
 }
+
+TAKING_OUT = frozenset({"tanh", "sigmoid", "exp", "log", "sqrt", "step", "relu", "normal_cdf"})
+"""Names of the functions above that write into ``out``."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,10 @@ class Float64:
     def name(self) -> str:
         """``float64``."""
         return "float64"
+
+    def workspace(self) -> Float64Workspace:
+        """The same arithmetic with large results in memory that is used again."""
+        return Float64Workspace(self.functions)
 
     def array(self, values: Any) -> Array:
         """Numbers as doubles.
@@ -121,3 +133,55 @@ class Float64:
                 f"Float64(functions={{{repr(activation)!r}: np.sin}})"
             )
         return function(z)
+
+
+@dataclass(frozen=True)
+class Float64Workspace(Float64):
+    """Double precision with large results in memory that was released before."""
+
+    _memory: Memory = field(default_factory=Memory, repr=False, compare=False)
+
+    def release(self, a: Array) -> None:
+        """Allow the memory of a result to be used again."""
+        self._memory.release(a)
+
+    def finish(self) -> None:
+        """Give away the results that were not released."""
+        self._memory.finish()
+
+    def add(self, a: Array, b: Array) -> Array:
+        """a + b."""
+        return self._memory.elementwise(np.add, a, b)
+
+    def subtract(self, a: Array, b: Array) -> Array:
+        """a - b."""
+        return self._memory.elementwise(np.subtract, a, b)
+
+    def multiply(self, a: Array, b: Array) -> Array:
+        """a b."""
+        return self._memory.elementwise(np.multiply, a, b)
+
+    def divide(self, a: Array, b: Array) -> Array:
+        """a / b."""
+        return self._memory.elementwise(np.divide, a, b)
+
+    def negative(self, a: Array) -> Array:
+        """-a."""
+        return self._memory.elementwise(np.negative, a)
+
+    def power(self, a: Array, exponent: int) -> Array:
+        """aⁿ."""
+        if exponent == 2:
+            return self.multiply(a, a)
+        return self._memory.elementwise(np.power, a, np.array(float(exponent)))
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """Stacked matrix product by BLAS."""
+        return self._memory.matmul(a, b)
+
+    def apply(self, activation: Activation, z: Array) -> Array:
+        """A known function; one from outside gets memory of its own, which it may keep."""
+        if activation.slope is None and activation.name in TAKING_OUT:
+            return self._memory.elementwise(FUNCTIONS[activation.name], z)
+        is_known = activation.slope is not None or activation.name in FUNCTIONS
+        return super().apply(activation, z if is_known else z.copy())
