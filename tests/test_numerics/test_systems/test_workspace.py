@@ -1,6 +1,7 @@
 import threading
 import tracemalloc
 import weakref
+from fractions import Fraction
 from unittest.mock import patch
 
 import numpy as np
@@ -195,7 +196,8 @@ def test_outputs_that_are_views_survive_the_next_call():
 
 def test_constants_cannot_be_changed_through_an_output():
     graph = trace(lambda p, x: {"y": x["x"] * 2, "c": x["x"] * 0 + 3}, {}, {"x": ()})
-    constant = next(k for k, n in enumerate(graph.nodes) if n.primitive == Constant((3,), ()))
+    three = Constant((Fraction(3),), ())
+    constant = next(k for k, node in enumerate(graph.nodes) if node.primitive == three)
     run = Evaluator(Graph(graph.nodes, {**graph.outputs, "c": constant}), Float64())
     with pytest.raises(ValueError, match="read-only"):
         run({"x": 1})["c"][...] = 4
