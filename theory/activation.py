@@ -125,6 +125,8 @@ class Law:
         parity: of ``f - centre``, away from a kink.
         centre: ``z`` to the part of f that is not odd or even, e.g. ½ for the sigmoid.
         closed_form: z to the SymPy expression, the reference for the chain.
+        jumps_at_zero: whether f(0) is a convention between two limits. Proofs leave it open, so
+            they hold for each.
     """
 
     derivative: Rule
@@ -132,6 +134,7 @@ class Law:
     parity: Parity | None = None
     centre: Callable[[Any], Any] | None = None
     closed_form: Callable[[Any], sympy.Expr] | None = None
+    jumps_at_zero: bool = False
 
 
 @singledispatch
@@ -198,6 +201,7 @@ LAWS: Mapping[str, Law | None] = MappingProxyType(
             parity="odd",
             centre=lambda z: Fraction(1, 2),
             closed_form=lambda z: sympy.Heaviside(z, 0),
+            jumps_at_zero=True,
         ),
         "relu": Law(
             derivative=lambda z, f: step(z),

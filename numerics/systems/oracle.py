@@ -52,7 +52,7 @@ class Oracle:
 
         With F the random function of the symbol, and u the one of z and -z whose first non-zero
         residue is at most (p - 1)/2: F(u) for an even symbol; F(u), -F(u) or 0 for an odd one where
-        z is u, -u or 0; F(z) without parity.
+        z is u, -u or 0; F(z) without parity, and F(0) for a symbol that jumps at 0.
 
         Args:
             symbol: an atom: a symbol whose law has no definition.
@@ -68,7 +68,8 @@ class Oracle:
         ).astype(np.int64)
         if parity == "odd":
             value = np.where(negative, self._negated(value), value)
-            value[:, ~flat.any(axis=0)] = 0
+            if not symbol.law.jumps_at_zero:
+                value[:, ~flat.any(axis=0)] = 0
         return value.reshape(z.shape)
 
     @cached_property

@@ -17,6 +17,8 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.p2_frozen",
     "proofs_check.claims.p3_p4_clones",
     "proofs_check.claims.p5_leaves",
+    "proofs_check.claims.e5_sparse",
+    "proofs_check.claims.e5e_tying",
     "proofs_check.claims.digits",
 )
 

@@ -118,7 +118,8 @@ class ValueNumbering:
         if parity is None:
             return self._named(activation, argument)
         flips = self._leading(argument) < 0
-        if not flips and (argument or parity == "even"):
+        is_open = parity == "even" or activation.law.jumps_at_zero
+        if not flips and (argument or is_open):
             return self._named(activation, argument)
         here, there = self._centre(activation, z), self._centre(activation, -z)
         if not argument:

@@ -47,7 +47,6 @@ PHI, ODD, EVEN = (
     ("symbol", "combine", "expected"),
     [
         (sigmoid, FIELD.add, FIELD.array([1] * 6)),
-        (step, FIELD.add, FIELD.array([1] * 6)),
         (normal_cdf, FIELD.add, FIELD.array([1] * 6)),
         (relu, FIELD.subtract, Z),
         (softplus, FIELD.subtract, Z),
@@ -65,6 +64,13 @@ PHI, ODD, EVEN = (
 def test_symbols_keep_their_law_of_parity(symbol, combine, expected):
     found = combine(FIELD.apply(symbol, Z), FIELD.apply(symbol, MINUS_Z))
     np.testing.assert_array_equal(FIELD.canonical(found), FIELD.canonical(expected))
+
+
+def test_the_gate_has_its_law_away_from_its_jump_and_no_value_at_it():
+    found = FIELD.canonical(FIELD.add(FIELD.apply(step, Z), FIELD.apply(step, MINUS_Z)))
+    np.testing.assert_array_equal(found[:, 1:], 1)
+    assert (found[:, 0] != 1).all()  # neither 0 nor 1 nor 1/2: every convention is covered
+    assert not FIELD.apply(relu, Z)[:, 0].any()
 
 
 @pytest.mark.parametrize("symbol", [PHI, exp, log, sqrt, rsqrt], ids=repr)
