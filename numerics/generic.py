@@ -111,8 +111,13 @@ class UniformPoint:
         )
         if not (free and is_small):
             return Evaluator(self._graph, field, lead=1)(free)
-        embedded = self.manifold.embed(free).items()
-        return {p: field.reduce(np.require(v, np.float64, ["C", "W"])) for p, v in embedded}
+        t = field.num_components
+        point = {p: np.empty((t, *shape)) for p, shape in self.manifold.shapes.items()}
+        for i in range(t):  # one at a time: the parts of a sum of all would fill the memory
+            embedded = self.manifold.embed({name: a[i] for name, a in free.items()})
+            for p, entries in point.items():
+                entries[i] = embedded[p]
+        return {p: field.reduce(entries) for p, entries in point.items()}
 
     @cached_property
     def _graph(self) -> Graph:
