@@ -132,10 +132,11 @@ def error_bound(measured: Measured, components: int) -> ErrorBound:
     """The error of a test with the given number of components over the default window of primes.
 
     Raises:
-        ValueSystemError: if the window holds fewer primes than components.
+        ValueSystemError: if there is no component, or the window holds fewer primes.
     """
-    if not 1 <= components <= num_primes(LOW, HIGH):
-        raise ValueSystemError(f"components={components}: at least 1 is needed")
+    available = num_primes(LOW, HIGH)
+    if not 1 <= components <= available:
+        raise ValueSystemError(f"components={components}: it needs 1 <= components <= {available}")
     vanishing = max((_miss(s, components) for s in measured.outputs.values()), default=-inf)
     collisions = -inf
     arguments, argument_degree = 0, 0
