@@ -121,7 +121,7 @@ def claims(json_file: JsonFile = None) -> None:
     short_help="Re-derive claims and compare the verdicts.",
     help="Re-derive claims and compare every verdict with the expected one.\n\n"
     "An ID is one that lop claims lists; E7 stands for E7.adamw.leaf and its like too. "
-    "Without IDs all claims are checked.",
+    "Without IDs all claims are checked; with IDs their evidence is shown too.",
     epilog="\b\nExamples:\n  lop verify\n  lop verify P1 E5b --full\n"
     "  lop verify --jobs 4 --junit verdicts.xml --json -",
 )
@@ -147,7 +147,7 @@ def verify(
     """
     from proofs_check.claim import Settings, select
     from proofs_check.claims import load_claims
-    from proofs_check.display import progress, show_results
+    from proofs_check.display import progress, show_evidence, show_results
     from proofs_check.files import write_text
     from proofs_check.junit import junit_xml
     from proofs_check.runner import run_claims
@@ -157,6 +157,8 @@ def verify(
     with progress() as on_progress:
         results = run_claims(chosen, Settings(seed, full), jobs or _processors(), on_progress)
     if json_file != "-":
+        if ids:
+            show_evidence(results)
         show_results(results)
     _write_json(json_file, [result.as_json() for result in results])
     if junit is not None:

@@ -46,6 +46,40 @@ def show_results(results: Sequence[ClaimResult]) -> None:
     typer.echo(f"{good} of {len(results)} claims as expected")
 
 
+def show_evidence(results: Sequence[ClaimResult]) -> None:
+    """Print each claim in full: statement, hypotheses, every check with its figures."""
+    for result in results:
+        claim = result.claim
+        typer.secho(f"{claim.id}  {claim.title}", bold=True)
+        typer.echo(f"  {claim.statement}")
+        for hypothesis in claim.hypotheses:
+            typer.echo(f"  if   {hypothesis}")
+        for outcome in result.checks:
+            _show_outcome("check", outcome)
+        for variant, outcome in zip(claim.false_variants, result.false_variants, strict=True):
+            _show_outcome("false variant", outcome, variant.why_false)
+        typer.echo("")
+
+
+def _show_outcome(kind: str, outcome: Outcome, why_false: str = "") -> None:
+    evidence = outcome.evidence
+    words = outcome.error or _in_words(evidence)
+    typer.secho(f"  {kind}: {outcome.name}: {words}", fg=COLOURS[evidence.verdict])
+    detail, *more = evidence.detail.splitlines() or [""]
+    for label, text in (("false as", why_false), ("scope", evidence.scope), ("found", detail)):
+        if text:
+            typer.echo(f"    {label:<9} {_cut(text)}")
+    for line in more:
+        typer.echo(f"    {'':<9} {_cut(line)}")
+    for name, value in evidence.figures.items():
+        shown = f"{value:.3g}" if isinstance(value, float) else str(value)
+        typer.echo(f"    {'':<9} {name}: {shown}")
+
+
+def _cut(line: str) -> str:
+    return f"{line[:MAX_WIDTH]} … (in full with --json)" if len(line) > MAX_WIDTH else line
+
+
 def show_answer(answer: Answer) -> None:
     """Print what was proved or refuted, for which hypotheses, and how."""
     question, evidence = answer.question, answer.evidence
@@ -72,8 +106,7 @@ def show_answer(answer: Answer) -> None:
     if answer.counterexample is not None:
         typer.echo("  counterexample")
         for line in answer.counterexample.text.splitlines():
-            cut = f"{line[:MAX_WIDTH]} … (in full with --json)" if len(line) > MAX_WIDTH else line
-            typer.echo(f"    {cut}")
+            typer.echo(f"    {_cut(line)}")
 
 
 @contextmanager

@@ -101,7 +101,9 @@ def parity_on_data(settings: Settings) -> Evidence:
     """Outputs of the widened networks on all 1,797 digits against the base network's."""
     base, task, weights = _trained("tanh", settings.seed)
     reference = _outputs(base, weights, task)
-    figures: dict[str, float] = {"base accuracy": float(accuracy(base, weights, task))}
+    figures: dict[str, float] = {
+        "base: accuracy on the training images": float(accuracy(base, weights, task))
+    }
     for factor in FACTORS:
         network, _ = _wide(factor)
         for name, start in _starts(settings, factor):
@@ -132,7 +134,8 @@ def training_stays(settings: Settings) -> Evidence:
                 f"{name}: distance to IE∩OE / |θ|": float(run.flat.distance(end)) / scale,
                 f"{name}: distance to the leaf / |θ|": float(run.leaf.distance(end)) / scale,
                 f"{name}: distance moved / |θ|": _norm({p: end[p] - start[p] for p in end}) / scale,
-                f"{name}: accuracy": float(accuracy(network, end, task)),
+                f"{name}: leaf offset / |θ|": float(run.constant.distance(end)) / scale,
+                f"{name}: accuracy on the training images": float(accuracy(network, end, task)),
             }
             worst = max(v for k, v in figures.items() if k.startswith(name) and "distance to" in k)
             if max(worst, run.normal_share) > HALF_DIGITS:
@@ -153,11 +156,11 @@ class _Watched:
     ) -> None:
         self.flat: ClonedManifold = equitable(network, partition)
         self.leaf: ClonedManifold = leaf(network, partition, start)
-        self._tangent = block_constant(network, partition)
+        self.constant: ClonedManifold = block_constant(network, partition)
         self.normal_share = 0.0
 
     def watch(self, _: int, __: Weights, slopes: Weights) -> None:
-        share = float(self._tangent.distance(slopes)) / _norm(slopes)
+        share = float(self.constant.distance(slopes)) / _norm(slopes)
         self.normal_share = max(self.normal_share, share)
 
 
