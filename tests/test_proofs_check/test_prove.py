@@ -88,7 +88,12 @@ def test_a_true_statement_has_no_counterexample():
 
 
 def test_more_bits_cost_more_fields_and_give_more():
-    assert found(NET, ["h1=0,1"], bits=200).evidence.error_bits >= 200
+    assert found(NET, ["h1=0,1"], bits=100).evidence.error_bits >= 100
+
+
+def test_more_bits_than_the_hash_has_are_refused():
+    with pytest.raises(LopError, match="bits=200: up to 40 components reach"):
+        found(NET, ["h1=0,1"], bits=200)
 
 
 def test_the_same_seed_gives_the_same_answer():
