@@ -8,10 +8,11 @@ import pytest
 from numerics.exact import prove_invariance
 from theory.graph import Builder
 from theory.html_table import NUM_SHOWN, html_table
-from theory.invariance import refute
+from theory.invariance import check_invariance, refute
 from theory.manifold import ambient, equitable, incoming_equitable, trap
 from theory.partition import make_partition
 from theory.primitives import Constant
+from theory.symbolic import gradient_field
 from theory.zoo import mlp
 
 NET = mlp([2, 4, 1])
@@ -97,3 +98,15 @@ def test_refutation_is_shown_as_it_prints():
     assert found is not None
     assert found._repr_html_().startswith("<pre>mlp:2-4-1:phi: the gradient leaves")
     assert "∂ℓ/∂" in found._repr_html_()
+
+
+def test_plain_text_is_short_and_the_same_in_every_run():
+    manifold = equitable(NET, CLONES)
+    assert repr(NET) == "Architecture 'mlp:2-4-1:phi' (x 2, h1 4, y 1) with 17 parameters"
+    assert repr(manifold) == "IE∩OE: dimension 9 of 17"
+    assert repr(ambient(NET)) == "all parameters: dimension 17 of 17"
+    field = gradient_field(NET)
+    assert repr(field) == f"gradient of an arbitrary loss of {NET!r}"
+    for checked in (manifold, incoming_equitable(NET, CLONES)):
+        answer = check_invariance(NET, checked)
+        assert repr(answer) == str(answer)

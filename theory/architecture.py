@@ -152,6 +152,10 @@ class Architecture:
             raise ArchitectureError(f"{self.name}: forward never uses parameter {unused[0]!r}")
         return _override(graph, self) if self.frozen else graph
 
+    def __repr__(self) -> str:
+        lengths = ", ".join(f"{axis} {n}" for axis, n in self.sizes.items())
+        return f"Architecture {self.name!r} ({lengths}) with {self.num_parameters} parameters"
+
     def _repr_html_(self) -> str:
         lengths = ", ".join(f"{axis} {n:,}" for axis, n in self.sizes.items())
         held = [f"{a}[{u}] = {c}" for a, units in self.frozen.items() for u, c in units.items()]

@@ -47,6 +47,9 @@ class Proof:
             f"to {space}."
         )
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         assumed = [f"  for {hypothesis}" for hypothesis in self.hypotheses]
         laws = f"  {self.num_laws} normal directions, each orthogonal to the gradient"

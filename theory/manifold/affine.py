@@ -31,7 +31,7 @@ from theory.primitives import Shape
 Entry = tuple[str, int]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AffineManifold(Manifold):
     """{θ : every row's Σ coefficient · θ_entry = value}.
 

@@ -135,6 +135,9 @@ class Manifold(ABC):
         """Euclidean distance from the manifold, for floats and whatever else has a square root."""
         return np.sqrt(self.squared_distance(theta))
 
+    def __repr__(self) -> str:
+        return f"{self.name}: dimension {self.dimension} of {self.dimension + self.codimension}"
+
     def _repr_html_(self) -> str:
         size = f"dimension {self.dimension:,} of {self.dimension + self.codimension:,}"
         rows = ((_equation(row, self.shapes), row.label) for row in self.constraints())

@@ -42,7 +42,7 @@ from theory.partition import AxisPartition, Partition
 from theory.primitives import Shape
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClonedManifold(Manifold):
     """The parameters whose tensors have only the allowed patterns, about an optional offset.
 

@@ -51,6 +51,9 @@ class GradientField:
     loss: sympy.Expr
     gradient: Mapping[str, Array]
 
+    def __repr__(self) -> str:
+        return f"gradient of an arbitrary loss of {self.architecture!r}"
+
     def equations(self) -> Iterator[str]:
         """LaTeX of the outputs and of every gradient entry, longest expressions left out."""
         for k, y in enumerate(self.y.flat):
