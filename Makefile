@@ -3,11 +3,9 @@
 
 VENV ?= .venv
 PYTEST_FLAGS ?= -n auto
-NOTEBOOK_TIMEOUT ?= 300
 
 UV := $(shell command -v uv 2>/dev/null)
 PYTHON := $(VENV)/bin/python
-NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -19,8 +17,8 @@ help:  ## list the targets
 verify: $(VENV)/.installed  ## re-derive every claim
 	$(VENV)/bin/lop verify
 
-test: $(VENV)/.installed-test  ## run the suite and every doctest
-	$(PYTHON) -m pytest $(PYTEST_FLAGS)
+test: $(VENV)/.installed-test  ## run the suite and every doctest, but no notebook
+	$(PYTHON) -m pytest -m "not notebook" $(PYTEST_FLAGS)
 
 lint: $(VENV)/.installed-dev  ## formatting and lint
 	$(VENV)/bin/ruff format --check .
@@ -36,8 +34,8 @@ types: $(VENV)/.installed-dev  ## mypy, strict for the three packages
 contracts: $(VENV)/.installed-dev  ## which package may import which
 	$(VENV)/bin/lint-imports
 
-notebooks: $(VENV)/.installed-notebooks  ## execute every notebook; the stored files stay as they are
-	$(if $(NOTEBOOKS),$(VENV)/bin/jupyter-execute --timeout=$(NOTEBOOK_TIMEOUT) $(NOTEBOOKS))
+notebooks: $(VENV)/.installed-test $(VENV)/.installed-notebooks  ## execute every notebook; the stored files stay as they are
+	$(PYTHON) -m pytest -m notebook tests/test_notebooks.py
 
 wheel: $(VENV)/.installed-dev  ## build the wheel into dist/
 	rm -rf dist
