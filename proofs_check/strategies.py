@@ -73,7 +73,8 @@ def assert_invariant(
     >>> assert_invariant(net, equitable(net, clones))
     >>> assert_invariant(net, incoming_equitable(net, clones))
     Traceback (most recent call last):
-    AssertionError: refuted: not everywhere the gradient on IE is tangent to IE; ...
+    AssertionError: refuted: not everywhere the gradient on IE is tangent to IE; it fails in
+        normal:W1:CZ, normal:b1:Z
     """
     result = prove_invariance(architecture, manifold, tangent=tangent, bits=bits, seed=seed)
     if result.verdict != "proved":
