@@ -196,7 +196,7 @@ def contract(operands: Sequence[V], labels: Sequence[str], out: str) -> V:
 
 def _sum_lone(a: V, labels: str, needed: str) -> tuple[V, str]:
     lone = tuple(k for k, c in enumerate(labels) if c not in needed)
-    return a.sum(lone), "".join(c for c in labels if c in needed)
+    return (a.sum(lone), "".join(c for c in labels if c in needed)) if lone else (a, labels)
 
 
 def einsum(subscripts: Any, operands: Sequence[V]) -> V:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
 
 from theory.activation import Activation
@@ -252,6 +253,7 @@ def _arity(primitive: Primitive) -> int | None:
             return 1
 
 
+@lru_cache(maxsize=1 << 12)
 def _einsum_shape(einsum: Einsum, left: Shape, right: Shape) -> Shape:
     if not re.fullmatch(r"[a-zA-Z]*,[a-zA-Z]*->[a-zA-Z]*", einsum.subscripts):
         raise GraphError(f"Einsum: {einsum.subscripts!r:.60} is not of the form 'ij,jk->ik'")
