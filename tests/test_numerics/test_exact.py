@@ -38,7 +38,7 @@ from theory.manifold import (
 from theory.partition import AxisPartition, make_partition
 from theory.zoo import mlp
 
-FEWER = settings(max_examples=settings.default.max_examples // 3)
+FEWER = settings(max_examples=settings().max_examples // 3)
 
 PHI = activation("phi")
 MAKERS = (incoming_equitable, outgoing_equitable, equitable, block_constant)
