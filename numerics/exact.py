@@ -132,7 +132,8 @@ def prove_invariance(
         architecture: the network.
         manifold: where the parameters lie.
         tangent: the affine set whose tangent space must hold the gradient.
-        bits: the error is at most 2^-bits.
+        bits: the error is at most 2^-bits; about 100 is the most that the 128-bit state of the
+            random functions allows.
         seed: chooses primes, points and functions; fix it before the claim is known.
         batch: number of samples, by default 1, or 2 where samples are coupled.
 

@@ -88,7 +88,8 @@ class Sgd:
             task: the data.
             steps: number of mini-batches.
             seed: of their order.
-            watch: called as ``watch(step, parameters, gradient)`` before each update.
+            watch: called as ``watch(step, parameters, gradient)`` before each update; the arrays
+                are live, so copy what you keep.
 
         Raises:
             ValueSystemError: if a parameter or the data are not finite, a mini-batch is larger

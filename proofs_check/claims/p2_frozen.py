@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from numerics.exact import prove_invariance
@@ -11,7 +12,7 @@ from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted
 from proofs_check.findings import campaign, derived, from_exact, refuted_twice
 from proofs_check.networks import Choose, draw_network
 from theory.architecture import Architecture
-from theory.manifold import ambient, frozen, trap
+from theory.manifold import Manifold, ambient, frozen, trap
 from theory.zoo import mlp
 
 # dimension left to training in the 46 parameters of an MLP 3-4-4-2, by frozen units
@@ -37,18 +38,25 @@ def _frozen(choose: Choose) -> Architecture:
     return network
 
 
-def frozen_exactly(settings: Settings) -> Evidence:
-    """Incoming parameters of frozen units have no gradient, in random networks."""
+def _campaign(
+    settings: Settings, name: str, tangent_of: Callable[[Architecture], Manifold]
+) -> Evidence:
+    """In random networks with frozen units, every gradient is tangent to the given set."""
 
     def test(choose: Choose, bits: float, seed: int) -> Evidence:
         network = _frozen(choose)
         result = prove_invariance(
-            network, ambient(network), tangent=frozen(network), bits=bits, seed=seed
+            network, ambient(network), tangent=tangent_of(network), bits=bits, seed=seed
         )
         return from_exact(result, network.name)
 
     count = 300 if settings.full else 40
-    return campaign(settings, "P2", count, "networks with units frozen at random constants", test)
+    return campaign(settings, name, count, "networks with units frozen at random constants", test)
+
+
+def frozen_exactly(settings: Settings) -> Evidence:
+    """Incoming parameters of frozen units have no gradient, in random networks."""
+    return _campaign(settings, "P2", frozen)
 
 
 def frozen_derivation(_: Settings) -> Evidence:
@@ -71,16 +79,7 @@ def without_freezing(settings: Settings) -> Evidence:
 
 def trap_exactly(settings: Settings) -> Evidence:
     """The trap of E2a is kept, in random networks with units frozen at random constants."""
-
-    def test(choose: Choose, bits: float, seed: int) -> Evidence:
-        network = _frozen(choose)
-        result = prove_invariance(
-            network, ambient(network), tangent=trap(network), bits=bits, seed=seed
-        )
-        return from_exact(result, network.name)
-
-    count = 300 if settings.full else 40
-    return campaign(settings, "E2a", count, "networks with units frozen at random constants", test)
+    return _campaign(settings, "E2a", trap)
 
 
 def trap_derivation(_: Settings) -> Evidence:
