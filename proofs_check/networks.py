@@ -112,12 +112,15 @@ def draw_partition(choose: Choose, architecture: Architecture) -> dict[str, Axis
     for axis, size in architecture.sizes.items():
         if not axis.startswith("h") or size < 2:
             continue
-        labels = [0, 0] + [0] * (size - 2)
-        for unit in range(2, size):
-            labels[unit] = choose(0, max(labels[:unit]) + 1)
-        first = choose(0, size - 1)  # rotate, so that any two units may be the sure clones
-        owner = [labels[(unit + first) % size] for unit in range(size)]
-        blocks[axis] = [[u for u in range(size) if owner[u] == k] for k in sorted(set(owner))]
+        one = choose(0, size - 2)
+        other = choose(one + 1, size - 1)
+        found = [[one, other]]  # sure clones; every other unit joins a block or opens one
+        for unit in range(size):
+            if unit not in (one, other):
+                place = choose(0, len(found))
+                found += [[]] if place == len(found) else []
+                found[place].append(unit)
+        blocks[axis] = [sorted(block) for block in found]
     return make_partition(architecture.sizes, blocks)
 
 

@@ -437,6 +437,6 @@ def chosen(values: list[int]) -> Callable[[int, int], int]:
 
 def test_partitions_of_uneven_blocks():
     net = mlp([2, 5, 3, 1], Activation("phi", parity="even"))
-    clones = draw_partition(chosen([1, 0, 1, 3, 1]), net)
+    clones = draw_partition(chosen([1, 3, 1, 1, 1]), net)
     assert sorted(len(b) for b in clones["h1"].blocks) == [2, 3]
     assert verdict(net, equitable(net, clones)) == "proved"
