@@ -8,14 +8,13 @@ caches; the direct one is killed at the limit, and the ratio is then a lower bou
 Run: python -m benchmarks.symbolic_proof [--limit SECONDS] [--repeat N]
 """
 
-import argparse
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 
+from benchmarks.measuring import REPOSITORY, Row, parser, report
 from tests.test_theory.direct_route import directly_tangent
 from theory.architecture import Architecture
 from theory.invariance import check_invariance
@@ -24,7 +23,6 @@ from theory.partition import make_partition
 from theory.zoo import mlp
 
 Statement = tuple[Architecture, Manifold, Manifold]
-REPOSITORY = Path(__file__).resolve().parents[1]
 REQUIRED = 20
 
 
@@ -67,26 +65,29 @@ def measured(route: str, limit: float | None = None) -> float | None:
     return float(done.stdout)
 
 
+def rows(limit: float, repeat: int) -> list[Row]:
+    fast = median(measured("value-numbering") or 0.0 for _ in range(repeat))
+    slow = measured("direct", limit)
+    ratio = (slow or limit) / fast
+    more = "" if slow else "> "
+    end = "" if slow else ", killed"
+    return [
+        Row("value numbering, all derivation steps", f"{fast:.2f} s"),
+        Row(f"diff, subs, simplify{end}", f"{more}{slow or limit:.1f} s"),
+        Row("ratio", f"{more}{ratio:.0f}", f"≥ {REQUIRED}", ratio >= REQUIRED),
+    ]
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds for the direct route")
-    parser.add_argument("--repeat", type=int, default=5, help="runs of the fast route")
-    parser.add_argument("--route", choices=ROUTES, help="run one route and print its seconds")
-    chosen = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--limit", type=float, default=300.0, help="seconds for the direct route")
+    options.add_argument("--repeat", type=int, default=5, help="runs of the fast route")
+    options.add_argument("--route", choices=ROUTES, help="run one route and print its seconds")
+    chosen = options.parse_args()
     if chosen.route:
         print(ROUTES[chosen.route]())
         return 0
-    fast = median(measured("value-numbering") or 0.0 for _ in range(chosen.repeat))
-    slow = measured("direct", chosen.limit)
-    ratio = (slow or chosen.limit) / fast
-    bound = "=" if slow else ">"
-    print(
-        f"value numbering        {fast:8.2f} s  (median of {chosen.repeat}, all derivation steps)"
-    )
-    end = "" if slow else "  (killed)"
-    print(f"diff, subs, simplify   {slow or chosen.limit:8.2f} s{end}")
-    print(f"ratio                {bound} {ratio:8.1f}    (required: {REQUIRED})")
-    return 0 if ratio >= REQUIRED else 1
+    return report(rows(chosen.limit, chosen.repeat), chosen.json)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,118 @@
+"""Timing side by side, fresh processes, and the table in which results are shown."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured quantity, and whether it is as required."""
+
+    quantity: str
+    value: str
+    required: str = ""
+    met: bool | None = None
+
+
+def at_most(quantity: str, value: float, limit: float, unit: str = "") -> Row:
+    return Row(quantity, f"{value:.3g}{unit}", f"≤ {limit:g}{unit}", value <= limit)
+
+
+def interleaved(
+    functions: Mapping[str, Callable[[], object]], rounds: int, pause: float = 0.05
+) -> dict[str, list[float]]:
+    """Seconds of every function in every round: A B A B, so that drift meets all alike.
+
+    Thread pools spin for a while after their work. Each sample waits until those of the function
+    before are asleep, and is preceded by an untimed call that wakes its own.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            time.sleep(pause)
+            function()
+            start = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def seconds_of(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def in_fresh_process(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    """Standard output of this Python with the given arguments."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        check=True,
+        cwd=REPOSITORY,
+        env={**os.environ, **(environment or {})},
+        text=True,
+    )
+    return done.stdout
+
+
+def median_of_processes(arguments: Sequence[str], repeat: int) -> list[float]:
+    """Medians of the numbers that so many fresh processes print as one JSON list."""
+    runs = [json.loads(in_fresh_process(arguments)) for _ in range(repeat)]
+    return [median(values) for values in zip(*runs, strict=True)]
+
+
+def report(rows: Iterable[Row], as_json: bool) -> int:
+    """Print the rows; the status is 1 if one is not as required."""
+    rows = list(rows)
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows]))
+    else:
+        width = max(len(row.quantity) for row in rows)
+        for row in rows:
+            verdict = {None: "", True: "", False: "  NOT MET"}[row.met]
+            required = f"   (required: {row.required})" if row.required else ""
+            print(f"{row.quantity:{width}}  {row.value:>10}{required}{verdict}")
+    return int(any(row.met is False for row in rows))
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=description.splitlines()[0])
+    made.add_argument("--json", action="store_true", help="print the rows as JSON")
+    return made
+
+
+def machine() -> str:
+    """What the figures were measured on, in one paragraph."""
+    from importlib.metadata import version
+
+    import numpy as np
+
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count()
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "jax", "sympy"))
+    return (
+        f"{cores} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}, "
+        f"{versions}, python-flint {version('python-flint')}, {blas['name']} {blas['version']}"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
