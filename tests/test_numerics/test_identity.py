@@ -201,6 +201,14 @@ def test_the_bound_is_the_formula(components, parity):
     assert found.argument_degree == 3
 
 
+def test_a_difference_of_arguments_is_over_a_common_denominator():
+    met = {0: (2, Size(3, 20.0, 2, 25.0)), 1: (1, Size(1, 0.0, 4, 0.0))}
+    found = error_bound(Measured({"zero": Size(1)}, {PHI: met}, ()), 1)
+    assert found.argument_degree == 3 + 4
+    error = 3 * (miss(Size(3 + 4, 20 + 25 + 1), 1) + 2.0**-128) + miss(Size(1), 1)
+    assert found.bits == pytest.approx(-log2(error), rel=1e-9)
+
+
 def test_errors_of_different_symbols_add_up():
     met = {0: (100, Size(2))}
     one = Measured({"zero": Size(1)}, {PHI: met}, ())

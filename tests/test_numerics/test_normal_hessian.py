@@ -137,6 +137,23 @@ def test_it_holds_on_affine_manifolds():
     assert prove_normal_hessian(NET, shifted).verdict == "fails"
 
 
+def test_an_offset_is_no_tangent_vector():
+    """At w = 1 the gradient in w vanishes, although nᵀ H w does not."""
+    net = Architecture(
+        lambda p, x: ((p["w"] - 1) ** 2 + 1) * (x @ p["V"]),
+        sizes={"x": 2, "y": 1},
+        parameters={"w": (), "V": ("x", "y")},
+    )
+    one = Constraint({("w", 0): Fraction(1)}, Fraction(1), "w = 1")
+    assert prove_normal_hessian(net, AffineManifold("1", net.parameter_shapes, (one,))).verdict == (
+        "holds"
+    )
+    two = Constraint({("w", 0): Fraction(1)}, Fraction(2), "w = 2")
+    assert prove_normal_hessian(net, AffineManifold("2", net.parameter_shapes, (two,))).verdict == (
+        "fails"
+    )
+
+
 @pytest.mark.parametrize("widths", [[2, 3, 2], [2, 1, 2], [1, 2, 2, 1]])
 @pytest.mark.parametrize("value", [0, 3])
 def test_it_holds_in_frozen_networks(widths, value):
