@@ -13,7 +13,7 @@ from numerics.systems.float64 import Float64
 from numerics.systems.system import Array
 from numerics.tasks import Task
 from theory.architecture import Architecture
-from theory.axes import contracted_axes
+from theory.axis_roles import contracted_axes
 from theory.backprop import gradient
 from theory.errors import ValueSystemError
 

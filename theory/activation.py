@@ -194,7 +194,8 @@ LAWS: Mapping[str, Law | None] = MappingProxyType(
         ),
         "exp": Law(derivative=lambda z, f: f, closed_form=sympy.exp),
         "log": Law(derivative=lambda z, f: 1 / z, closed_form=sympy.log),
-        "sqrt": Law(derivative=lambda z, f: 1 / (2 * f), closed_form=sympy.sqrt),
+        # f / 2z, not 1 / 2f: a divisor that is 0 where the function has no derivative
+        "sqrt": Law(derivative=lambda z, f: f / (2 * z), closed_form=sympy.sqrt),
         "rsqrt": Law(derivative=lambda z, f: -f / (2 * z), closed_form=lambda z: 1 / sympy.sqrt(z)),
         "step": Law(
             derivative=lambda z, f: 0 * z,

@@ -103,64 +103,6 @@ def _through_reshape(names: Names, old: tuple[int, ...], new: tuple[int, ...]) -
     return tuple(places.get((prod(new[:k]), n)) if n != 1 else None for k, n in enumerate(new))
 
 
-def contracted_axes(graph: Graph, *, up_to_exchange: bool = False) -> dict[str, tuple[bool, ...]]:
-    """For each axis of each parameter, whether its uses sum over it (a source axis).
-
-    A weight ``W (x, h)`` in ``x @ W`` sums over its sources ``x`` and keeps its targets ``h``; a
-    bias or a gain keeps its axis.
-
-    Args:
-        graph: a forward graph.
-        up_to_exchange: whether sources and targets of one use may be targets and sources of
-            another, as of a tied ``W`` in ``x @ W`` and ``h @ W.T``; the first use counts.
-
-    Raises:
-        GraphError: if uses of a shared parameter differ, so that source and target are ambiguous.
-
-    >>> from theory.tracing import trace
-    >>> graph = trace(lambda p, x: {"y": x["x"] @ p["W"]}, {"W": (3, 4)}, {"x": (5, 3)})
-    >>> contracted_axes(graph)
-    {'W': (True, False)}
-    """
-    found: dict[str, tuple[bool, ...]] = {}
-    carried: dict[int, tuple[str, tuple[int, ...]]] = {}  # node: parameter, its axis at each axis
-    for k, node in enumerate(graph.nodes):
-        if isinstance(node.primitive, Parameter):
-            carried[k] = (node.primitive.name, tuple(range(len(node.shape))))
-            continue
-        for position, j in enumerate(node.operands):
-            if j not in carried:
-                continue
-            name, axes = carried[j]
-            if isinstance(node.primitive, Transpose):
-                carried[k] = (name, tuple(axes[a] for a in node.primitive.permutation))
-                continue
-            summed = _summed_axes(node, position)
-            roles = [False] * len(graph.parameter_shapes[name])
-            for place, axis in enumerate(axes):
-                if place in summed:
-                    roles[axis] = True
-            first = found.setdefault(name, tuple(roles))
-            exchanged = tuple(not role for role in roles)
-            if first != tuple(roles) and not (up_to_exchange and first == exchanged):
-                raise GraphError(
-                    f"parameter {name!r} is used with axes in different roles: source and target "
-                    "are ambiguous"
-                )
-    return found
-
-
-def _summed_axes(node: Node, position: int) -> set[int]:
-    match node.primitive:
-        case Einsum() as einsum:
-            labels = einsum.labels[position]
-            return {k for k, label in enumerate(labels) if label not in einsum.labels[2]}
-        case Sum(axes):
-            return set(axes)
-        case _:
-            return set()
-
-
 def couples_samples(graph: Graph, declared: Mapping[str, tuple[str, ...]]) -> bool:
     """Whether one sample's output may depend on another sample, as with batch statistics.
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from theory.architecture import Architecture
-from theory.axes import contracted_axes
+from theory.axis_roles import contracted_axes
 from theory.errors import ManifoldError
 from theory.manifold import block_constant
 from theory.manifold.base import Parameters

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from theory.axes import axis_names, contracted_axes
+from theory.axes import axis_names
+from theory.axis_roles import contracted_axes
 from theory.errors import GraphError
 from theory.lowering import scatter
 from theory.tracing import trace

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from theory.architecture import Architecture
-from theory.axes import contracted_axes
+from theory.axis_roles import contracted_axes
 from theory.errors import ManifoldError, PartitionError
 from theory.exact_arrays import like, numbers
 from theory.manifold.base import (

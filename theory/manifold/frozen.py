@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import product
 
 from theory.architecture import Architecture
-from theory.axes import contracted_axes
+from theory.axis_roles import contracted_axes
 from theory.errors import ManifoldError
 from theory.graph import Graph
 from theory.manifold.affine import AffineManifold
