@@ -85,7 +85,10 @@ def _enclosed(
     architecture: Architecture, manifold: Manifold, tangent: Manifold, batch: int, random: Random
 ) -> Counterexample | None:
     forward = architecture.graph(batch)
-    system = Ball(functions=_functions(forward))
+    functions = _functions(forward)
+    if functions is None:
+        return None
+    system = Ball(functions=functions)
 
     def drawn(shape: Shape) -> Any:
         flat = [Fraction(random.randint(-8, 8), 8) for _ in range(int(np.prod(shape)))]
@@ -116,17 +119,23 @@ def _enclosed(
     return None
 
 
-def _functions(graph: Graph) -> dict[str, Any]:
-    """A function of the right parity for every unknown symbol: exp, sin or cos."""
+def _functions(graph: Graph) -> dict[str, Any] | None:
+    """A function of the right parity for every unknown symbol: exp, sin or cos.
+
+    None if one name stands for functions of different parity.
+    """
     chains: dict[str | None, tuple[Any, ...]] = {
         None: (lambda z: z.exp(),),
         "odd": (lambda z: z.sin(), lambda z: z.cos()),
         "even": (lambda z: z.cos(), lambda z: -z.sin()),
     }
     found: dict[str, Any] = {}
+    parities: dict[str, str | None] = {}
     for node in graph.nodes:
         if isinstance(node.primitive, Apply) and not node.primitive.activation.is_known:
             symbol = node.primitive.activation
+            if parities.setdefault(symbol.name, symbol.parity) != symbol.parity:
+                return None
             chain = chains[symbol.parity]
             for order in range(2):
                 link = Activation(symbol.name, order, symbol.parity)

@@ -23,7 +23,7 @@ from theory.manifold import (
     intersect,
     trap,
 )
-from theory.partition import make_partition, parse_blocks
+from theory.partition import AxisPartition, make_partition, parse_blocks
 from theory.primitives import Apply
 
 
@@ -112,7 +112,9 @@ def make_question(
     every point the gradient lies in the trap. Both: on IE∩OE it lies in their intersection.
 
     Raises:
-        OptionError: if there are no options, or an axis or a unit comes twice.
+        OptionError: if there are no options, an axis or a unit comes twice, the conditions hold
+            for all parameters, or clones are frozen at different values or not all of them:
+            clones are equal, so there are no such data.
         PartitionError: if blocks overlap, leave their axis, or the axis is unknown.
         ArchitectureError: if a frozen unit is unknown.
         ManifoldError: if frozen units are not described for this kind of network.
@@ -145,19 +147,45 @@ def make_question(
     manifolds: list[Manifold] = []
     if blocks:
         partition = make_partition(architecture.sizes, blocks)
+        _check_frozen_blocks(architecture, partition)
         points = [equitable(architecture, partition)]
         tangents = [block_constant(architecture, partition)]
         manifolds = [*points]
     if values:
         tangents.append(trap(architecture))
         manifolds.append(tangents[-1])
+    manifold = reduce(intersect, manifolds)
+    if not manifold.codimension:
+        asked = " ".join([*(f"--clone {c}" for c in clones), *(f"--freeze {f}" for f in freezes)])
+        raise OptionError(
+            f"{asked}: holds for all {architecture.num_parameters} parameters, so there is nothing "
+            "to prove; a block has two units or more, along an axis of some parameter"
+        )
     return Question(
         architecture,
         points[0] if points else ambient(architecture),
         reduce(intersect, tangents),
-        reduce(intersect, manifolds),
+        manifold,
         (*(f"clones {text}" for text in clones), *(f"frozen {text}" for text in freezes)),
     )
+
+
+def _check_frozen_blocks(
+    architecture: Architecture, partition: Mapping[str, AxisPartition]
+) -> None:
+    """Do clones share what they are frozen at?
+
+    Raises:
+        OptionError: if not.
+    """
+    for axis, units in architecture.frozen.items():
+        for block in partition[axis].blocks:
+            if len({units.get(unit) for unit in block}) > 1:
+                raise OptionError(
+                    f"axis {axis!r}: of the clones {', '.join(map(str, block))} some are frozen "
+                    "and others are not, or at another value; clones have equal values, so "
+                    "freeze all of them alike"
+                )
 
 
 def answer(question: Question, *, bits: float = 60, seed: int = 0) -> Answer:
@@ -204,7 +232,7 @@ def _evidence(
     symbols = _symbols(question.architecture)
     unknown_symbols = [name for name, known in symbols.items() if not known]
     every = [f"every smooth {name}" for name in unknown_symbols]
-    scope = ", ".join(["every input and label", "every differentiable loss", *every])
+    scope = ", ".join([_data(question, result.batch), "every differentiable loss", *every])
     figures: Mapping[str, int] = {
         "fields": len(result.primes),
         "manifold dimension": question.manifold.dimension,
@@ -236,6 +264,17 @@ def _evidence(
             figures=figures,
         )
     return unknown(scope, detail, figures=figures)
+
+
+def _data(question: Question, batch: int) -> str:
+    """For which data an answer holds."""
+    samples = "input and label" if batch == 1 else f"batch of {batch} inputs and labels"
+    held = [
+        f"{axis}[{unit}] is constantly {value}"
+        for axis, units in question.architecture.frozen.items()
+        for unit, value in units.items()
+    ]
+    return f"every {samples}" + (f" on which {' and '.join(held)}" if held else "")
 
 
 def _detail(result: ExactResult) -> str:

@@ -41,8 +41,8 @@ class Architecture:
             φ' vanishes. See :meth:`freeze`.
 
     Raises:
-        ArchitectureError: if an axis is unknown, a length is not positive, or the forward
-            function does not return an array whose first axis is the batch.
+        ArchitectureError: if an axis is unknown or named ``batch``, a length is not positive, or
+            the forward function does not return an array whose first axis is the batch.
 
     >>> import numpy as np
     >>> net = Architecture(
@@ -65,6 +65,10 @@ class Architecture:
 
     def __post_init__(self) -> None:
         for axis, n in self.sizes.items():
+            if axis == BATCH:
+                raise ArchitectureError(
+                    f"sizes[{axis!r}]: that is the name of the data's first axis"
+                )
             if not isinstance(n, int) or n < 1:
                 raise ArchitectureError(f"sizes[{axis!r}]={n!r}: a length is a positive integer")
         if not self.parameters:

@@ -249,11 +249,16 @@ _LADDER: Mapping[Parity | None, tuple[tuple[int, ...], ...]] = {
 
 
 def _interpretations(graph: Graph) -> Iterator[dict[str, Any]]:
-    """Polynomials for the unknown functions of a graph, simplest combinations first."""
+    """Polynomials for the unknown functions of a graph, simplest combinations first.
+
+    None if one name stands for functions of different parity.
+    """
     unknown: dict[str, Activation] = {}
     for node in graph.nodes:
         if isinstance(node.primitive, Apply) and not node.primitive.activation.is_known:
-            unknown[node.primitive.activation.name] = node.primitive.activation
+            symbol = node.primitive.activation
+            if unknown.setdefault(symbol.name, symbol).parity != symbol.parity:
+                return  # two functions of one name: coefficients by name cannot tell them apart
     ladders = [_LADDER[f.parity] for f in unknown.values()]
     ranked = sorted(
         product(*(range(len(ladder)) for ladder in ladders)), key=lambda ranks: (sum(ranks), ranks)
