@@ -20,8 +20,9 @@ def gradient_rank(architecture: Architecture, manifold: Manifold, *, seed: int =
     """Dimension of the span of gradients at uniform points of a manifold, data and adjoints.
 
     Over one random prime field, from more random gradients than there are parameters. It never
-    exceeds the dimension of the span of all gradients there, for every reading of the function
-    symbols; it falls short of it with a small probability, so it is an observation.
+    exceeds the dimension of the span of all gradients there, over all functions that the symbols
+    may stand for; one particular function may span less. It falls short of it with a small
+    probability, so it is an observation.
 
     Args:
         architecture: the network; one sample a gradient.

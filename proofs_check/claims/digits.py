@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import lru_cache
 from math import sqrt
 from typing import Any
@@ -239,6 +240,22 @@ def dead_units(settings: Settings) -> Evidence:
     )
 
 
+def dead_by_the_inequality(settings: Settings) -> Evidence:
+    """b + Σ|w| < 0 and 0 ≤ x ≤ 1, hence z = b + Σ w x < 0: in rational numbers."""
+    network, task, start = _killed(settings, "relu", 1.0)
+    if task.x.min() < 0 or task.x.max() > 1:
+        return refuted("digits", f"pixels from {task.x.min()} to {task.x.max()}")
+    for unit in range(DEAD):
+        reach = sum((abs(Fraction(float(w))) for w in start["W1"][:, unit]), Fraction(0))
+        if (bound := Fraction(float(start["b1"][unit])) + reach) >= 0:
+            return refuted("digits", f"unit {unit}: b + Σ|w| = {float(bound)}")
+    return holds(
+        Level.PROVED,
+        f"{network.name}, its {DEAD} killed units, all images with pixels in [0, 1]",
+        "z ≤ b + Σ|w| < 0, the second by exact sums of the trained numbers",
+    )
+
+
 def dead_units_exactly(settings: Settings) -> Evidence:
     """The same units frozen at 0: the trap, for all data on which they are dead."""
     network, _, _ = _trained("relu", settings.seed)
@@ -286,6 +303,7 @@ CLAIMS = (
         checks=(
             Check("the trap over prime fields", dead_units_exactly),
             Check("1,000 steps of SGD", dead_units),
+            Check("b + Σ|w| < 0 in rational numbers", dead_by_the_inequality, part="dead"),
         ),
         false_variants=(
             FalseVariant("a weaker bias", "the units fire on some images", weak_bias),

@@ -46,6 +46,8 @@ def tying_against_proof(settings: Settings) -> Evidence:
         kept, on_leaves = _tied(tying, partition, bits, seed)
         certain = [kept] * verdict.keeps_equitable + [on_leaves] * verdict.keeps_leaves
         if bad := [e for e in certain if e.verdict is not Verdict.PROVED]:
+            if bad[0].verdict is Verdict.UNKNOWN:
+                return bad[0]
             return refuted(
                 f"random tied network {trial}",
                 f"the criterion says {verdict}; the fields say: {bad[0].detail}",

@@ -58,7 +58,8 @@ def test_the_architecture_is_the_recursion_unit_by_unit(seed):
     found = Evaluator(graph, system)({"w": w, "b": b, "x": [x], "adjoint:y": [adjoint]})
     h, _, grad_w, grad_b = run(net, w, b, x, adjoint, functions)
     assert [int(v) % P for v in found["y"][0]] == [h[u] for u in net.outputs]
-    assert [int(v) % P for v in found["grad:w"]] == grad_w
+    if net.edges:
+        assert [int(v) % P for v in found["grad:w"]] == grad_w
     if net.biased:
         assert [int(v) % P for v in found["grad:b"]] == grad_b
 

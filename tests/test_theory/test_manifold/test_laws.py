@@ -179,7 +179,7 @@ def test_arrays_that_do_not_fit_are_refused(data):
     theta = {p: np.zeros(shape) for p, shape in manifold.shapes.items()}
     p = data.draw(st.sampled_from(sorted(q for q in theta if theta[q].ndim)))
     with pytest.raises(ManifoldError, match=f"{p!r} has shape"):
-        manifold.normal_part({**theta, p: np.zeros((*manifold.shapes[p], 7))})
+        manifold.normal_part({**theta, p: np.zeros((*manifold.shapes[p], 97))})
     with pytest.raises(ManifoldError, match=f"{p!r} is missing"):
         manifold.normal_part({q: v for q, v in theta.items() if q != p})
     if manifold.free_shapes:
