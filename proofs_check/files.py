@@ -13,10 +13,12 @@ def check_writable(path: str | Path) -> None:
     """See now that :func:`write_text` will be able to write, before hours of work.
 
     Raises:
-        OutputError: if the folder is missing or closed to us, or the path is a folder.
+        OutputError: if the folder is missing or closed to us, or the path is empty or a folder.
     """
+    if not str(path):
+        raise OutputError("'': expected the name of a file")
     file = Path(os.path.realpath(path))
-    if not str(path) or file.is_dir():
+    if file.is_dir():
         raise OutputError(f"{str(path)!r}: a folder, expected the name of a file")
     if not file.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {file.parent}")

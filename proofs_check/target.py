@@ -116,7 +116,8 @@ def _guarded(place: str, work: Callable[[], T]) -> T:
     except KeyboardInterrupt:
         raise
     except SyntaxError as error:
-        raise TargetError(f"{place}, line {error.lineno}: syntax error: {error.msg}") from None
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise TargetError(f"{place}{line}: syntax error: {error.msg}") from None
     except LopError as error:
         raise TargetError(f"{place}: {error}") from None
     except BaseException as error:

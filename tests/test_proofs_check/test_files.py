@@ -58,7 +58,8 @@ def test_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("path", "message"), [("missing/x.json", "no folder"), (".", "a folder"), ("", "a folder")]
+    ("path", "message"),
+    [("missing/x.json", "no folder"), (".", "a folder"), ("", r"^'': expected the name of a file")],
 )
 def test_unusable_paths(tmp_path, monkeypatch, path, message):
     monkeypatch.chdir(tmp_path)

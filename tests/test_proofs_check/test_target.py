@@ -119,6 +119,12 @@ def test_wrong_ready_made_networks(target):
         resolve(target)
 
 
+def test_a_syntax_error_without_a_line(folder):
+    (folder / "broken.py").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TargetError, match=r"^broken\.py: syntax error: "):
+        resolve("broken.py:net")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
