@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except MemoryError:
         return _refuse("not enough memory for a network of this size")
+    except OSError as error:  # a full disk behind standard output, for one
+        return _refuse(f"{error.filename or 'standard output'}: {error.strerror or error}")
     except (KeyboardInterrupt, typer.Abort):
         return 130
     return status if isinstance(status, int) else 0
@@ -120,7 +122,7 @@ def claims(json_file: JsonFile = None) -> None:
 @app.command(
     short_help="Re-derive claims and compare the verdicts.",
     help="Re-derive claims and compare every verdict with the expected one.\n\n"
-    "An ID is one that lop claims lists; E7 stands for E7.adamw.leaf and its like too. "
+    "An ID is one that lop claims lists; E5b stands for E5b.printed too. "
     "Without IDs all claims are checked; with IDs their evidence is shown too.",
     epilog="\b\nExamples:\n  lop verify\n  lop verify P1 E5b --full\n"
     "  lop verify --jobs 4 --junit verdicts.xml --json -",
@@ -179,7 +181,7 @@ def verify(
     "  lop prove net.py:network --clone h=0,1 --json answer.json",
 )
 def prove(
-    target: Annotated[str, typer.Argument(show_default=False)],
+    target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False)],
     clone: Annotated[
         list[str] | None,
         typer.Option(
@@ -234,11 +236,17 @@ def _write_json(path: str | None, value: Any) -> None:
 
     if path is None:
         return
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    escaped = path == "-" and not _is_unicode(sys.stdout)  # a ? would change what it says
+    text = json.dumps(value, indent=2, ensure_ascii=escaped, allow_nan=False) + "\n"
     if path == "-":
         sys.stdout.write(text)
+        sys.stdout.flush()
     else:
         write_text(path, text)
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("_", "-").startswith("utf")
 
 
 def _processors() -> int:

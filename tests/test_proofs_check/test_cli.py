@@ -128,6 +128,36 @@ def test_the_line_names_what_was_wrong(capsys, arguments, words):
     assert words in capsys.readouterr().err
 
 
+def test_help_names_only_claims_that_exist(capsys):
+    main(["verify", "--help"])
+    assert "E5b stands for E5b.printed too" in " ".join(capsys.readouterr().out.split())
+    assert main(["claims"]) == 0
+    assert "E5b.printed" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("arguments", [["claims"], ["claims", "--json", "-"]], ids=" ".join)
+def test_a_full_disk_costs_one_line(arguments):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [LOP, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert result.returncode == 2
+    assert result.stderr == "lop: standard output: No space left on device\n"
+
+
+def test_json_is_exact_in_ascii():
+    ascii_only = lop("claims", "--json", "-", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    utf8 = lop("claims", "--json", "-", env={**os.environ, "PYTHONIOENCODING": "utf-8"})
+    assert ascii_only.stdout.isascii()
+    assert json.loads(ascii_only.stdout) == json.loads(utf8.stdout)
+
+
 class TestProve:
     def test_proved(self, capsys):
         assert main(["prove", "mlp:3-4-4-2", "--clone", "h1=0,1/2,3", "--clone", "h2=0,1/2,3"]) == 0
