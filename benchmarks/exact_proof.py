@@ -101,7 +101,7 @@ def rows(processes: int, rounds: int) -> list[Row]:
 def main() -> int:
     options = parser(__doc__)
     options.add_argument("--processes", type=int, default=7)
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--rounds", type=int, default=8)
     options.add_argument("--measure", action="store_true", help="print the figures of one process")
     chosen = options.parse_args()
     if chosen.measure:

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -35,17 +36,23 @@ def interleaved(
     """Seconds of every function in every round: A B A B, so that drift meets all alike.
 
     Thread pools spin for a while after their work. Each sample waits until those of the function
-    before are asleep, and is preceded by an untimed call that wakes its own.
+    before are asleep, and is preceded by an untimed call that wakes its own. Of the rounds only the
+    half is kept in which the system interrupted this process least for others.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    found: list[tuple[int, dict[str, float]]] = []
     for _ in range(rounds):
+        seconds: dict[str, float] = {}
+        interruptions = 0
         for name, function in functions.items():
             time.sleep(pause)
             function()
-            start = time.perf_counter()
-            function()
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+            seconds[name] = seconds_of(function)
+            interruptions += resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
+        found.append((interruptions, seconds))
+    found.sort(key=lambda one: one[0])
+    kept = [seconds for _, seconds in found[: (rounds + 1) // 2]]
+    return {name: [seconds[name] for seconds in kept] for name in functions}
 
 
 def seconds_of(function: Callable[[], object]) -> float:

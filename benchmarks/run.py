@@ -26,7 +26,9 @@ HEAD = """# Benchmarks
 
 Written by `python -m benchmarks.run`; no figure is typed. Functions that are compared run in one
 process, A B A B, and their medians are shown; a ratio is the median over pairs of neighbouring
-samples where there are pairs. `python -m benchmarks.float_gradient` and so on run one table alone.
+samples where there are pairs. Of the rounds only the half counts in which other processes
+interrupted least: on a busy machine the threads of one matrix product wait for each other.
+`python -m benchmarks.float_gradient` and so on run one table alone.
 
 """
 
