@@ -145,6 +145,8 @@ def test_malformed_frozen_units(text):
         ([], [], OptionError, "nothing to prove"),
         (["h1=0,1", "h1=2,3"], [], OptionError, "has blocks already"),
         ([], ["h1:0=0", "h1:0=1"], OptionError, "is frozen already"),
+        (["h1=0/1/2/3"], [], OptionError, "--clone h1=0/1/2/3: holds for all 46 parameters"),
+        (["h2=1"], [], OptionError, "a block has two units or more"),
         (["q=0,1"], [], PartitionError, "unknown axis 'q'; the axes are x, h1, h2, y"),
         (["h1=0,1/1,2"], [], PartitionError, "unit 1 is in"),
         (["h1=0,9"], [], PartitionError, "unit 9 is not in 0..3"),
