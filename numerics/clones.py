@@ -75,13 +75,19 @@ def differences_graph(
     """The differences within blocks of every value along a partitioned axis, or of its adjoint.
 
     Raises:
-        ManifoldError: if an axis with clones meets no function symbol.
+        ManifoldError: if an axis with clones meets no function symbol, or a symbol acts along an
+            axis whose name was lost, so that clones there would not be compared.
     """
     forward = architecture.graph(batch)
     names = axis_names(forward, architecture.declared_axes)
     watched = {}
     for k, node in enumerate(forward.nodes):
         if isinstance(node.primitive, Apply):
+            if any(name is None and n > 1 for name, n in zip(names[k], node.shape, strict=True)):
+                raise ManifoldError(
+                    f"{architecture.name}: {node.primitive.activation!r} acts on shape {node.shape} "
+                    f"with axes {names[k]}: an axis without a name cannot be compared"
+                )
             watched[node.operands[0]] = f"z{node.operands[0]}"
             watched[k] = f"h{k}"
     builder = Builder()

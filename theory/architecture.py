@@ -19,11 +19,24 @@ from theory.axes import BATCH, axis_names
 from theory.errors import ArchitectureError, LopError
 from theory.graph import Graph
 from theory.html_table import html_table
-from theory.primitives import Apply, Shape
+from theory.primitives import (
+    Apply,
+    Broadcast,
+    Concatenate,
+    Einsum,
+    Reshape,
+    Shape,
+    Sum,
+    Take,
+    Transpose,
+)
 from theory.rewrite import replace_values
 from theory.tracing import Traced, trace
 
 Forward = Callable[[dict[str, Any], Any], Any]
+
+# What may happen to the values of a frozen unit: moved about, and summed with weights.
+CARRIERS = (Einsum, Sum, Broadcast, Reshape, Transpose, Take, Concatenate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +146,7 @@ class Architecture:
         Raises:
             ArchitectureError: if the forward function fails, leaves a parameter unused, or
                 returns no array with the batch as its first axis; or if a frozen unit's axis
-                meets no function symbol.
+                meets no function symbol, several, or one whose values are no unit's output.
             TraceError: if it does what a traced array cannot follow.
         """
 
@@ -175,14 +188,31 @@ class Architecture:
 
 
 def _override(graph: Graph, architecture: Architecture) -> Graph:
-    """Replace the frozen units' values by constants, so that their derivative is 0."""
+    """Replace the frozen units' values by constants, so that their derivative is 0.
+
+    The function symbol along the axis must *be* the units' output: one symbol, whose values go
+    into sums and not into further elementwise functions.
+    """
     names = axis_names(graph, architecture.declared_axes)
-    met: set[str] = set()
+    met: dict[str, int] = {}
+    for k, node in enumerate(graph.nodes):
+        for axis in set(names[k]) & set(architecture.frozen):
+            if isinstance(node.primitive, Apply) and met.setdefault(str(axis), k) != k:
+                raise ArchitectureError(
+                    f"frozen: several function symbols act along axis {axis!r}: which of them is "
+                    "the unit's output is ambiguous"
+                )
+    for node in graph.nodes:
+        for axis, k in met.items():
+            if k in node.operands and not isinstance(node.primitive, CARRIERS):
+                raise ArchitectureError(
+                    f"frozen: values along axis {axis!r} meet {type(node.primitive).__name__} after "
+                    "their function symbol, so a constant there is no constant unit"
+                )
 
     def frozen_value(k: int, value: Traced) -> Traced:
         for position, axis in enumerate(names[k]):
             if axis is not None and axis in architecture.frozen:
-                met.add(axis)
                 units = architecture.frozen[axis]
                 length = value.shape[position]
                 column = (length,) + (1,) * (value.ndim - position - 1)
@@ -196,6 +226,6 @@ def _override(graph: Graph, architecture: Architecture) -> Graph:
         return frozen_value(k, value) if isinstance(graph.nodes[k].primitive, Apply) else value
 
     result = replace_values(graph, change)
-    if missing := set(architecture.frozen) - met:
+    if missing := set(architecture.frozen) - set(met):
         raise ArchitectureError(f"frozen: no function symbol acts along axis {min(missing)!r}")
     return result
