@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from numerics.generic import (
-    UniformPoint,
     generic_factors,
     normal_factors,
     num_samples,
@@ -33,6 +32,7 @@ from theory.errors import ManifoldError
 from theory.graph import Builder, Graph
 from theory.html_table import html_table
 from theory.manifold.base import Manifold
+from theory.manifold.coordinates import in_coordinates
 from theory.primitives import Input
 from theory.rewrite import reassociate, substitute
 from theory.tracing import Traced, record
@@ -148,14 +148,8 @@ def prove_invariance(
             raise ManifoldError(f"{m.name} and {architecture.name} have different parameters")
     if batch is None:
         batch = num_samples(architecture)
-    point = UniformPoint(manifold)
-    found = vanishes(
-        tangency_graph(architecture, target, batch),
-        bits=bits,
-        seed=seed,
-        point=point,
-        sizes=point.sizes(),
-    )
+    graph = in_coordinates(tangency_graph(architecture, target, batch), manifold)
+    found = vanishes(graph, bits=bits, seed=seed)
     verdict: Literal["proved", "refuted", "undefined", "unknown"]
     match found.verdict:
         case "holds":

@@ -150,6 +150,18 @@ class AxisPartition:
             [np.sum(np.take(values, list(b), axis=axis), axis=axis) for b in self.blocks], axis=axis
         )
 
+    def contrasts(self, values: Any, axis: int) -> Any:
+        """The transpose of :meth:`complete`: each unit minus the last of its block.
+
+        Units ``(…, size, …)`` to free entries ``(…, num_mixed, …)``.
+
+        >>> AxisPartition(3, ((0, 2), (1,))).contrasts(np.array([1, 5, 2]), 0)
+        array([-1])
+        """
+        units = [unit for block in self.blocks for unit in block[:-1]]
+        last = [block[-1] for block in self.blocks for _ in block[:-1]]
+        return np.take(values, units, axis=axis) - np.take(values, last, axis=axis)
+
     def block_means(self, values: Any, axis: int) -> Any:
         """The projection onto block-constant vectors, ``(…, size, …)`` to the same shape.
 
@@ -220,7 +232,8 @@ def parse_blocks(text: str) -> tuple[str, list[list[int]]]:
     ('h', [[0, 1], [2, 3]])
     """
     axis, equals, rest = text.partition("=")
-    blocks = [block.split(",") for block in rest.split("/")]
-    if not equals or not axis or not all(u.strip().isdecimal() for b in blocks for u in b):
-        raise PartitionError(f"{text!r}: blocks are written h=0,1/2,3")
-    return axis, [[int(u) for u in block] for block in blocks]
+    blocks = [[unit.strip() for unit in block.split(",")] for block in rest.split("/")]
+    is_well_formed = all(u.isascii() and u.isdecimal() for block in blocks for u in block)
+    if not equals or not axis.strip() or not is_well_formed:
+        raise PartitionError(f"{text!r}: blocks are written h=0,1/2,3, units from 0")
+    return axis.strip(), [[int(u) for u in block] for block in blocks]

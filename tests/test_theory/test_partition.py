@@ -53,6 +53,18 @@ def test_expand_repeats_block_values(drawn):
         assert (np.take(units, unit, axis) == np.take(values, block, axis)).all()
 
 
+@given(with_values("size"), st.data())
+def test_contrasts_and_block_sums_are_transposes(drawn, data):
+    partition, axis, units = drawn
+    for gather, spread in (
+        (partition.contrasts, partition.complete),
+        (partition.block_sums, partition.expand),
+    ):
+        gathered = gather(units, axis)
+        free = arrays(data.draw, gathered.shape)
+        assert np.sum(gathered * free) == np.sum(units * spread(free, axis))
+
+
 @given(with_values("num_mixed"))
 def test_complete_has_the_coordinates_of_the_zero_sum_basis(drawn):
     partition, axis, values = drawn

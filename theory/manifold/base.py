@@ -67,6 +67,32 @@ class NormalTest:
     factors: Mapping[str, tuple[Factor, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class AxisMap:
+    """A linear map S along one axis of an array, and its transpose.
+
+    Attributes:
+        spread: ``(values, axis)``, coordinates to units, S.
+        gather: ``(values, axis)``, units to coordinates, Sᵀ.
+    """
+
+    spread: Callable[[Any, int], Any]
+    gather: Callable[[Any, int], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A summand of a parameter: an array of free coordinates spread along every axis.
+
+    Attributes:
+        name: of the array of coordinates.
+        axes: one map for each axis of the parameter.
+    """
+
+    name: str
+    axes: tuple[AxisMap, ...]
+
+
 class Manifold(ABC):
     """An affine set in the space of named parameters."""
 
@@ -104,6 +130,10 @@ class Manifold(ABC):
     @abstractmethod
     def normal_part(self, theta: Parameters) -> dict[str, Any]:
         """θ minus its orthogonal projection onto the manifold."""
+
+    def parts(self, parameter: str) -> tuple[Part, ...]:
+        """The parameter as a sum of parts, or no parts where it is not known to be one."""
+        return ()
 
     @property
     def dimension(self) -> int:

@@ -30,11 +30,13 @@ from theory.axis_roles import contracted_axes
 from theory.errors import ManifoldError, PartitionError
 from theory.exact_arrays import like, numbers
 from theory.manifold.base import (
+    AxisMap,
     Constraint,
     Factor,
     Manifold,
     NormalTest,
     Parameters,
+    Part,
     SparseVector,
     leading_shape,
 )
@@ -121,10 +123,23 @@ class ClonedManifold(Manifold):
             for pattern in self._patterns(p, self.allowed[p]):
                 part = free[f"{p}:{pattern}"]
                 for k in range(len(axes)):
-                    part = _spread(axes[k], pattern[k], part, k - len(axes))
+                    part = _axis_map(axes[k], pattern[k]).spread(part, k - len(axes))
                 total = part if total is None else total + part
             theta[p] = np.zeros((*lead, *self.shapes[p]), dtype=int) if total is None else total
         return theta
+
+    def parts(self, parameter: str) -> tuple[Part, ...]:
+        """One part for each allowed pattern; none if there is an offset."""
+        if self.offset is not None:
+            return ()
+        axes = self.axes[parameter]
+        return tuple(
+            Part(
+                f"{parameter}:{pattern}",
+                tuple(_axis_map(a, letter) for a, letter in zip(axes, pattern, strict=True)),
+            )
+            for pattern in self._patterns(parameter, self.allowed[parameter])
+        )
 
     def constraints(self) -> Iterator[Constraint]:
         """One row for each basis vector of a forbidden pattern."""
@@ -199,8 +214,10 @@ class ClonedManifold(Manifold):
         return normal
 
 
-def _spread(axis: AxisPartition, letter: str, values: Any, k: int) -> Any:
-    return axis.expand(values, k) if letter == "C" else axis.complete(values, k)
+def _axis_map(axis: AxisPartition, letter: str) -> AxisMap:
+    if letter == "C":
+        return AxisMap(axis.expand, axis.block_sums)
+    return AxisMap(axis.complete, axis.contrasts)
 
 
 def _all_patterns(ndim: int) -> frozenset[str]:
