@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf, log2
-from typing import Any
 
 from numerics.exact import ExactResult, prove_invariance
 from numerics.identity import ErrorBound, Identity
@@ -22,7 +21,7 @@ def from_exact(result: ExactResult, scope: str) -> Evidence:
     if result.verdict == "proved":
         return _proved(result.bound, scope, result.summary())
     if result.verdict == "refuted":
-        return refuted(scope, result.summary(), counterexample=_in_fields(result))
+        return _refuted(result, scope, result.summary())
     return unknown(scope, result.summary())
 
 
@@ -31,11 +30,8 @@ def from_identity(found: Identity, scope: str, statement: str) -> Evidence:
     if found.verdict == "holds":
         return _proved(found.bound, scope, statement)
     if found.verdict == "fails":
-        return refuted(
-            scope,
-            f"not so: {statement}; it fails for {', '.join(found.failing)}",
-            counterexample=_in_fields(found),
-        )
+        failing = ", ".join(found.failing)
+        return _refuted(found, scope, f"not so: {statement}; it fails for {failing}")
     return unknown(scope, f"a divisor vanishes everywhere: {statement}")
 
 
@@ -45,8 +41,10 @@ def _proved(bound: ErrorBound, scope: str, detail: str) -> Evidence:
     return holds(Level.PROVED_WITH_ERROR, scope, detail, error_bits=bound.bits)
 
 
-def _in_fields(found: ExactResult | Identity) -> dict[str, Any]:
-    return {"primes": list(found.primes), "not zero": list(found.failing)}
+def _refuted(found: ExactResult | Identity, scope: str, detail: str) -> Evidence:
+    """Residues refute for functions with the modelled algebra only, hence: observed."""
+    residues = {"primes": list(found.primes), "not zero": list(found.failing)}
+    return refuted(scope, detail, counterexample=residues, level=Level.OBSERVED)
 
 
 def from_symbols(outcome: Proof | Refutation | Unknown, scope: str) -> Evidence:

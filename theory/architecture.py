@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import prod
-from types import MappingProxyType
+from traceback import extract_tb
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -152,12 +153,17 @@ class Architecture:
 
         def forward(p: dict[str, Traced], x: dict[str, Traced]) -> dict[str, Any]:
             try:
-                return {"y": self.forward(dict(p), x["x"])}
-            except LopError:
-                raise
+                y = self.forward(dict(p), x["x"])
+            except LopError as error:
+                raise type(error)(f"{self._place(error)}: {error}") from error
             except Exception as error:
                 kind = type(error).__name__
-                raise ArchitectureError(f"{self.name}: forward fails: {kind}: {error}") from error
+                raise ArchitectureError(f"{self._place(error)}: {kind}: {error}") from error
+            if not isinstance(y, Traced):
+                raise ArchitectureError(
+                    f"{self.name}: forward returns {y!r:.60}, expected an array computed from x"
+                )
+            return {"y": y}
 
         graph = trace(forward, self.parameter_shapes, {"x": (batch, *self.input_shape)})
         shape = graph.nodes[graph.outputs["y"]].shape
@@ -168,6 +174,12 @@ class Architecture:
         if unused := [p for p in self.parameters if p not in graph.parameter_shapes]:
             raise ArchitectureError(f"{self.name}: forward never uses parameter {unused[0]!r}")
         return _override(graph, self) if self.frozen else graph
+
+    def _place(self, error: Exception) -> str:
+        """The network, and the line of its file in which an error arose."""
+        own = self.forward.__code__.co_filename if isinstance(self.forward, FunctionType) else ""
+        lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == own]
+        return f"{self.name}, line {lines[-1]}" if lines else self.name
 
     def __repr__(self) -> str:
         lengths = ", ".join(f"{axis} {n}" for axis, n in self.sizes.items())
@@ -205,9 +217,10 @@ def _override(graph: Graph, architecture: Architecture) -> Graph:
     for node in graph.nodes:
         for axis, k in met.items():
             if k in node.operands and not isinstance(node.primitive, CARRIERS):
+                kind = type(node.primitive).__name__
                 raise ArchitectureError(
-                    f"frozen: values along axis {axis!r} meet {type(node.primitive).__name__} after "
-                    "their function symbol, so a constant there is no constant unit"
+                    f"frozen: values along axis {axis!r} meet {kind} after their function symbol, "
+                    "so a constant there is no constant unit"
                 )
 
     def frozen_value(k: int, value: Traced) -> Traced:

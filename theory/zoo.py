@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from theory.activation import Activation, activation
+from theory.activation import LAWS, Activation, activation
 from theory.architecture import Architecture
 from theory.errors import ArchitectureError
 
@@ -59,7 +59,8 @@ def from_name(name: str) -> Architecture:
     """The architecture of a name such as ``mlp:3-4-4-2`` or ``mlp:3-4-4-2:tanh``.
 
     Raises:
-        ArchitectureError: if the name does not have that form.
+        ArchitectureError: if the name does not have that form, or the activation is neither a
+            known function nor ``phi``, the arbitrary one.
 
     >>> from_name("mlp:3-4-4-2:tanh").sizes["h2"]
     4
@@ -70,4 +71,7 @@ def from_name(name: str) -> Architecture:
         raise ArchitectureError(
             f"{name!r}: no architecture of that name; an example is mlp:3-4-4-2:tanh"
         )
+    if phi not in ("", "phi", *LAWS):
+        known = ", ".join(["phi", *LAWS])
+        raise ArchitectureError(f"{name!r}: unknown activation {phi!r}; there are {known}")
     return mlp([int(w) for w in widths.split("-")], phi or "phi")

@@ -15,7 +15,7 @@ from numerics.parity import prove_parity
 from numerics.span import gradient_rank
 from numerics.systems.rational import Rational
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
-from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted
+from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import campaign, derived, from_exact, from_identity, refuted_twice
 from proofs_check.networks import Choose, chooser, draw_network, draw_partition, draw_rationals
 from theory.activation import activation
@@ -84,6 +84,8 @@ def leaf_dimensions(settings: Settings) -> Evidence:
             for axes in network.parameters.values()
         )
         rank = gradient_rank(network, manifold, seed=settings.sub_seed("P5", "rank", trial))
+        if rank < manifold.dimension == pairs:  # a chance shortfall of the rank looks like this
+            return unknown(network.name, f"gradients span {rank} of {pairs}")
         if not manifold.dimension == pairs == rank:
             return refuted(
                 network.name,

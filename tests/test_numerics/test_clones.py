@@ -154,3 +154,18 @@ def test_clones_that_meet_no_function_are_not_claimed_equal():
 def test_unreachable_bits_are_refused():
     with pytest.raises(ValueSystemError, match=r"^bits=500: "):
         prove_equal_units(NET, CLONES, equitable(NET, CLONES), "forward", bits=500)
+
+
+def test_an_axis_that_lost_its_name_is_refused():
+    phi, psi = activation("phi"), activation("psi")
+
+    def forward(p: Any, x: Any) -> Any:
+        z = x @ p["W"]
+        return phi(np.concatenate([psi(z[:, :1]), z[:, 1:]], axis=1)) @ p["V"]
+
+    net = Architecture(
+        forward, {"x": 1, "h": 2, "y": 1}, {"W": ("x", "h"), "V": ("h", "y")}, name="mixed"
+    )
+    clones = make_partition(net.sizes, {"h": [[0, 1]]})
+    with pytest.raises(ManifoldError, match="an axis without a name cannot be compared"):
+        prove_equal_units(net, clones, equitable(net, clones), "forward")

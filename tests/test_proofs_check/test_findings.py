@@ -39,7 +39,7 @@ def test_an_exact_proof_has_its_error():
 def test_an_exact_refutation_names_primes_and_parts():
     found = prove_invariance(NET, HALF)
     evidence = from_exact(found, "one network")
-    assert (evidence.verdict, evidence.level) == (Verdict.REFUTED, Level.PROVED)
+    assert (evidence.verdict, evidence.level) == (Verdict.REFUTED, Level.OBSERVED)
     assert evidence.counterexample == {
         "primes": list(found.primes),
         "not zero": list(found.failing),

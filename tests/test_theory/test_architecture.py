@@ -53,7 +53,7 @@ def test_axes_and_lengths_are_checked(changes, message):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (lambda p, x: x @ p["U"], "architecture: forward fails: KeyError: 'U'"),
+        (lambda p, x: x @ p["U"], "KeyError: 'U'"),
         (lambda p, x: x @ p["W"], "architecture: forward never uses parameter 'b'"),
         (lambda p, x: forward(p, x).sum(), "forward returns shape (), expected (1, ...)"),
         (lambda p, x: forward(p, x).T @ x, "forward returns shape (1, 2), expected (2, ...)"),
@@ -120,3 +120,36 @@ def test_the_way_a_function_is_written_leaves_no_trace():
     one = Architecture(lambda p, x: phi(x @ p["W"]), sizes, parameters)
     other = Architecture(lambda p, x: phi(0 + np.matmul(x, p["W"])) * 1, sizes, parameters)
     assert one.graph(4) == other.graph(4)
+
+
+def one_layer(symbol):
+    """x W through a function of arrays, then V."""
+    return Architecture(
+        lambda p, x: symbol(x @ p["W"]) @ p["V"],
+        sizes={"x": 2, "h": 2, "y": 1},
+        parameters={"W": ("x", "h"), "V": ("h", "y")},
+    )
+
+
+@pytest.mark.parametrize(
+    ("symbol", "message"),
+    [
+        (np.abs, "meet Multiply after"),
+        (lambda z: np.maximum(z, z / 10), "meet Add after"),
+        (lambda z: np.tanh(z) + np.exp(z), "several function symbols act along axis 'h'"),
+        (lambda z: z, "no function symbol acts along axis 'h'"),
+    ],
+)
+def test_only_the_output_of_a_unit_is_frozen(symbol, message):
+    with pytest.raises(ArchitectureError, match=re.escape(message)):
+        one_layer(symbol).freeze("h", 0).graph()
+
+
+def test_an_error_in_forward_names_the_network_and_the_line():
+    with pytest.raises(TraceError, match=r"architecture, line \d+: matmul: shapes"):
+        one_layer(lambda z: z @ np.ones((3, 3))).graph()
+
+
+def test_a_forward_function_returns_an_array():
+    with pytest.raises(ArchitectureError, match="forward returns None, expected an array"):
+        Architecture(lambda p, x: None, sizes={"x": 1}, parameters={"w": ("x",)}).graph()

@@ -73,3 +73,8 @@ def test_an_mlp_has_inputs_and_outputs():
         mlp([3])
     with pytest.raises(ArchitectureError, match=r"sizes\['h1'\]=0"):
         mlp([3, 0, 2])
+
+
+def test_a_misspelt_activation_is_not_an_arbitrary_function():
+    with pytest.raises(ArchitectureError, match="unknown activation 'thanh'; there are phi, tanh"):
+        from_name("mlp:3-4-2:thanh")
