@@ -84,9 +84,10 @@ def differences_graph(
     for k, node in enumerate(forward.nodes):
         if isinstance(node.primitive, Apply):
             if any(name is None and n > 1 for name, n in zip(names[k], node.shape, strict=True)):
+                symbol = node.primitive.activation
                 raise ManifoldError(
-                    f"{architecture.name}: {node.primitive.activation!r} acts on shape {node.shape} "
-                    f"with axes {names[k]}: an axis without a name cannot be compared"
+                    f"{architecture.name}: {symbol!r} acts on shape {node.shape} with axes "
+                    f"{names[k]}: an axis without a name cannot be compared"
                 )
             watched[node.operands[0]] = f"z{node.operands[0]}"
             watched[k] = f"h{k}"

@@ -33,8 +33,9 @@ def resolve(target: str) -> Architecture:
     What the target prints while it is loaded goes to standard error.
 
     Raises:
-        TargetError: if there is no such file, module or name, if loading it fails, or if it is
-            neither an architecture nor a function without arguments that returns one.
+        TargetError: if there is no such file, module or name, if loading it fails, if it is
+            neither an architecture nor a function without arguments that returns one, or if its
+            forward function computes something else when it is called again.
         ArchitectureError: if it is no known ready-made network.
 
     >>> resolve("mlp:3-4-4-2").num_parameters
@@ -44,6 +45,17 @@ def resolve(target: str) -> Architecture:
     proofs_check.errors.TargetError: TARGET 'mlp': expected file.py:name, module:name, or a
         ready-made network such as mlp:3-4-4-2:tanh
     """
+    architecture = _found(target)
+    with redirect_stdout(sys.stderr):
+        if architecture.graph() != architecture.graph():
+            raise TargetError(
+                f"TARGET {target!r}: forward computes something else when it is called again; "
+                "random masks must be inputs"
+            )
+    return architecture
+
+
+def _found(target: str) -> Architecture:
     place, colon, name = target.rpartition(":")
     if place.endswith(".py") or target.endswith(".py"):
         with redirect_stdout(sys.stderr):

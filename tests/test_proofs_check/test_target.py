@@ -154,3 +154,12 @@ def test_a_file_that_is_not_text(folder):
 def test_a_malformed_width_is_shown_a_good_example():
     with pytest.raises(ArchitectureError, match="an example is"):
         resolve("mlp:3-x-2")
+
+
+def test_a_forward_function_that_draws_a_mask_is_refused(tmp_path):
+    drawn = "import numpy as np\nrng = np.random.default_rng()\n" + NETWORK.replace(
+        'np.tanh(x @ p["W"])', 'np.tanh(x @ p["W"]) * rng.random(4)'
+    )
+    (tmp_path / "drawn.py").write_text(drawn, encoding="utf-8")
+    with pytest.raises(TargetError, match="something else when it is called again"):
+        resolve(f"{tmp_path / 'drawn.py'}:net")
