@@ -233,7 +233,7 @@ def _square(one: Parameters, other: Parameters, p: str) -> Fraction:
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="P1",
-        title="Tangency implies invariance",
+        title="tangency implies invariance",
         statement=(
             r"Let $\nabla L(\theta) \in T_\theta M$ for all $\theta \in M$. If $M$ is closed and "
             r"$\nabla L$ locally Lipschitz, gradient flow that starts in $M$ stays in $M$. If $M$ "
