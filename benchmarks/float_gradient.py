@@ -87,6 +87,7 @@ def measured(rounds: int) -> dict[str, float]:
             "tanh": functions,
         },
         rounds,
+        calls=10,
     )
     found = {name: 1e3 * median(values) for name, values in seconds.items()}
     pairs = zip(seconds["evaluator"], seconds["jax"], strict=True)
@@ -120,7 +121,7 @@ def rows(rounds: int) -> list[Row]:
 
 def main() -> int:
     options = parser(__doc__)
-    options.add_argument("--rounds", type=int, default=100)
+    options.add_argument("--rounds", type=int, default=60)
     options.add_argument("--measure", action="store_true", help="print the medians of one process")
     options.add_argument("--one-core", action="store_true")
     chosen = options.parse_args()

@@ -31,13 +31,17 @@ def at_most(quantity: str, value: float, limit: float, unit: str = "") -> Row:
 
 
 def interleaved(
-    functions: Mapping[str, Callable[[], object]], rounds: int, pause: float = 0.05
+    functions: Mapping[str, Callable[[], object]],
+    rounds: int,
+    calls: int = 1,
+    pause: float = 0.05,
 ) -> dict[str, list[float]]:
-    """Seconds of every function in every round: A B A B, so that drift meets all alike.
+    """Seconds a call of every function in every round: A B A B, so that drift meets all alike.
 
     Thread pools spin for a while after their work. Each sample waits until those of the function
-    before are asleep, and is preceded by an untimed call that wakes its own. Of the rounds only the
-    half is kept in which the system interrupted this process least for others.
+    before are asleep, makes an untimed call that wakes its own, and times so many calls in a row.
+    Of the rounds only the half is kept in which the system interrupted this process least for
+    others.
     """
     found: list[tuple[int, dict[str, float]]] = []
     for _ in range(rounds):
@@ -47,7 +51,7 @@ def interleaved(
             time.sleep(pause)
             function()
             before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-            seconds[name] = seconds_of(function)
+            seconds[name] = seconds_of(function, calls)
             interruptions += resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
         found.append((interruptions, seconds))
     found.sort(key=lambda one: one[0])
@@ -55,10 +59,12 @@ def interleaved(
     return {name: [seconds[name] for seconds in kept] for name in functions}
 
 
-def seconds_of(function: Callable[[], object]) -> float:
+def seconds_of(function: Callable[[], object], calls: int = 1) -> float:
+    """Seconds a call, of so many in a row whose results are dropped."""
     start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+    for _ in range(calls):
+        function()
+    return (time.perf_counter() - start) / calls
 
 
 def in_fresh_process(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
