@@ -71,9 +71,17 @@ def test_a_wide_ball_contains_the_value_at_every_point_of_it(symbol, data):
     ends = sorted(data.draw(st.floats(least, 40.0)) for _ in range(2))
     point = data.draw(st.floats(ends[0], ends[1]))
     wide = arb(ends[0]).union(arb(ends[1]))
-    fine = MultiPrecision(120)
+    # FLINT's radius may be as small as 1 - Φ(40) = 4e-350, and the reference must be finer.
+    fine = MultiPrecision(400)
     value = fine.apply(symbol, fine.array([point]))
     enclosure = Ball(64).apply(symbol, np.array([wide]))
+    assert contains(enclosure, [exact(value[0])])[0]
+
+
+def test_a_tail_below_the_working_precision_is_enclosed():
+    point, fine = 23.35093655260286, MultiPrecision(400)  # 1 - Φ = 7e-121
+    value = fine.apply(activation("normal_cdf"), fine.array([point]))
+    enclosure = Ball(64).apply(activation("normal_cdf"), np.array([arb(point)]))
     assert contains(enclosure, [exact(value[0])])[0]
 
 
