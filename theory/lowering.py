@@ -32,7 +32,7 @@ from theory.primitives import (
     Subtract,
     Take,
 )
-from theory.value import Value, axes_of, axis_of, constant_value
+from theory.value import Value, axes_of, axis_of, constant_value, integers
 
 V = TypeVar("V", bound=Value)
 
@@ -132,6 +132,49 @@ def minimum(a: V, b: V) -> V:
     """min(a, b) = a - relu(a - b)."""
     a, b = _aligned(a, b, "minimum")
     return subtract(a, subtract(a, b).record(Apply(symbols.relu)))
+
+
+def maximum_along(a: V, axis: Any = None, *, keepdims: bool = False) -> V:
+    """The largest entry along the given axes, all by default, as a tournament of :func:`maximum`.
+
+    Halves of an axis meet, so n entries take ⌈log₂ n⌉ rounds. In the model of :func:`maximum` the
+    gate of a tie is free: what is proved holds for every way of breaking ties.
+
+    Raises:
+        TraceError: if an axis does not exist, or is empty.
+    """
+    axes = axes_of(axis, a.ndim)
+    kept = tuple(1 if k in axes else n for k, n in enumerate(a.shape))
+    for k in axes:
+        if not a.shape[k]:
+            raise TraceError(f"max(axis={axis}) of shape {a.shape}: an empty axis has no maximum")
+        while (n := a.shape[k]) > 1:
+            half = n // 2
+            winners = maximum(_range(a, k, 0, half), _range(a, k, half, 2 * half))
+            rest = [_range(a, k, n - 1, n)] if n % 2 else []
+            a = concatenate([winners, *rest], k)
+    return a if keepdims else a.reshape([n for k, n in enumerate(kept) if k not in axes])
+
+
+def minimum_along(a: V, axis: Any = None, *, keepdims: bool = False) -> V:
+    """The smallest entry along the given axes, -max(-a)."""
+    return negative(maximum_along(negative(a), axis, keepdims=keepdims))
+
+
+def _range(a: V, axis: int, start: int, stop: int) -> V:
+    return a.record(Take(axis, tuple(range(start, stop))))
+
+
+def where(condition: Any, a: V, b: V) -> V:
+    """``a`` where a condition known while tracing holds, ``b`` elsewhere.
+
+    Raises:
+        TraceError: if the condition is traced, or shapes do not broadcast.
+    """
+    if isinstance(condition, Value):
+        raise TraceError("where: the condition must be known while tracing; use an activation")
+    chosen = np.asarray(condition).astype(bool).astype(int)
+    return add(multiply(a, a.lift(chosen)), multiply(b, b.lift(1 - chosen)))
 
 
 def absolute(a: V) -> V:
@@ -243,6 +286,35 @@ def variance(a: V, axis: Any = None, *, keepdims: bool = False) -> V:
     """Mean square of the deviation from the mean, divisor n."""
     deviation = subtract(a, mean(a, axis, keepdims=True))
     return mean(multiply(deviation, deviation), axis, keepdims=keepdims)
+
+
+def deviation(a: V, axis: Any = None, *, keepdims: bool = False) -> V:
+    """The square root of :func:`variance`."""
+    return variance(a, axis, keepdims=keepdims).record(Apply(symbols.sqrt))
+
+
+def tensordot(a: V, b: V, axes: Any = 2) -> V:
+    """Sum of products over the last axes of ``a`` and the first of ``b``, or over given pairs.
+
+    Raises:
+        TraceError: if the axes do not pair, or have different lengths.
+    """
+    if not isinstance(axes, tuple | list):
+        (n,) = integers((axes,), "a number of axes")
+        of_a, of_b = tuple(range(a.ndim - n, a.ndim)), tuple(range(n))
+    else:
+        of_a, of_b = (
+            tuple(axis_of(k, v.ndim) for k in (pair if np.ndim(pair) else (pair,)))
+            for pair, v in zip(axes, (a, b), strict=True)
+        )
+    if len(of_a) != len(of_b):
+        raise TraceError(f"tensordot: axes={axes!r:.60}: as many of a as of b")
+    left, right = ascii_letters[: a.ndim], list(ascii_letters[a.ndim : a.ndim + b.ndim])
+    for k, j in zip(of_a, of_b, strict=True):
+        right[j] = left[k]
+    kept = [c for k, c in enumerate(left) if k not in of_a]
+    kept += [c for j, c in enumerate(right) if j not in of_b]
+    return einsum(f"{left},{''.join(right)}->{''.join(kept)}", [a, b])
 
 
 def concatenate(parts: Sequence[V], axis: Any) -> V:

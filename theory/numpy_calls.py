@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from theory import activation as symbols
-from theory import lowering
+from theory import layout, lowering
 from theory.errors import TraceError
 from theory.value import Value, axes_of, axis_of
 
@@ -59,6 +59,37 @@ def _mean(lift: Lift, a: Any, axis: Any = None, *, keepdims: bool = False) -> Va
 
 def _var(lift: Lift, a: Any, axis: Any = None, *, keepdims: bool = False) -> Value:
     return lowering.variance(lift(a), axis, keepdims=keepdims)
+
+
+def _std(lift: Lift, a: Any, axis: Any = None, *, keepdims: bool = False) -> Value:
+    return lowering.deviation(lift(a), axis, keepdims=keepdims)
+
+
+def _max(lift: Lift, a: Any, axis: Any = None, *, keepdims: bool = False) -> Value:
+    return lowering.maximum_along(lift(a), axis, keepdims=keepdims)
+
+
+def _min(lift: Lift, a: Any, axis: Any = None, *, keepdims: bool = False) -> Value:
+    return lowering.minimum_along(lift(a), axis, keepdims=keepdims)
+
+
+def _clip(lift: Lift, a: Any, a_min: Any = None, a_max: Any = None) -> Value:
+    value = lift(a)
+    if a_min is not None:
+        value = lowering.maximum(value, lift(a_min))
+    return value if a_max is None else lowering.minimum(value, lift(a_max))
+
+
+def _where(lift: Lift, condition: Any, x: Any, y: Any) -> Value:
+    return lowering.where(condition, lift(x), lift(y))
+
+
+def _outer(lift: Lift, a: Any, b: Any) -> Value:
+    return lowering.contract([lift(a).reshape(-1), lift(b).reshape(-1)], ["i", "j"], "ij")
+
+
+def _tensordot(lift: Lift, a: Any, b: Any, axes: Any = 2) -> Value:
+    return lowering.tensordot(lift(a), lift(b), axes)
 
 
 def _reshape(lift: Lift, a: Any, shape: Any) -> Value:
@@ -127,6 +158,35 @@ def _take(lift: Lift, a: Any, indices: Any, axis: Any = None) -> Value:
     return lowering.index(value, (*before, chosen))
 
 
+def _pad(
+    lift: Lift, array: Any, pad_width: Any, mode: Any = "constant", *, constant_values: Any = 0
+) -> Value:
+    if mode != "constant" or np.any(constant_values):
+        values = f" with constant_values={constant_values!r:.40}" if mode == "constant" else ""
+        raise TraceError(f"pad: mode={mode!r:.40}{values}: only zeros are padded")
+    return layout.pad(lift(array), pad_width)
+
+
+def _split(lift: Lift, ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Value]:
+    return layout.split(lift(ary), indices_or_sections, axis)
+
+
+def _repeat(lift: Lift, a: Any, repeats: Any, axis: Any = None) -> Value:
+    return layout.repeat(lift(a), repeats, axis)
+
+
+def _tile(lift: Lift, A: Any, reps: Any) -> Value:
+    return layout.tile(lift(A), reps)
+
+
+def _roll(lift: Lift, a: Any, shift: Any, axis: Any = None) -> Value:
+    return layout.roll(lift(a), shift, axis)
+
+
+def _flip(lift: Lift, m: Any, axis: Any = None) -> Value:
+    return layout.flip(lift(m), axis)
+
+
 def _filled_like(number: int, lift: Lift, a: Any) -> Value:
     return lift(number).broadcast_to(lift(a).shape)
 
@@ -153,13 +213,22 @@ UFUNCS: Mapping[Any, Callable[..., Any]] = MappingProxyType(
     }
 )
 
-FUNCTIONS: Mapping[Any, Callable[..., Value]] = MappingProxyType(
+FUNCTIONS: Mapping[Any, Callable[..., Value | list[Value]]] = MappingProxyType(
     {
         np.einsum: _einsum,
         np.dot: _dot,
         np.sum: _sum,
         np.mean: _mean,
         np.var: _var,
+        np.std: _std,
+        np.max: _max,
+        np.amax: _max,
+        np.min: _min,
+        np.amin: _min,
+        np.clip: _clip,
+        np.where: _where,
+        np.outer: _outer,
+        np.tensordot: _tensordot,
         np.reshape: _reshape,
         np.ravel: _ravel,
         np.transpose: _transpose,
@@ -171,6 +240,12 @@ FUNCTIONS: Mapping[Any, Callable[..., Value]] = MappingProxyType(
         np.concatenate: _concatenate,
         np.stack: _stack,
         np.take: _take,
+        np.pad: _pad,
+        np.split: _split,
+        np.repeat: _repeat,
+        np.tile: _tile,
+        np.roll: _roll,
+        np.flip: _flip,
         np.zeros_like: partial(_filled_like, 0),
         np.ones_like: partial(_filled_like, 1),
     }

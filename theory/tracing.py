@@ -98,15 +98,16 @@ class Traced(Value, np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_function__(
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Traced:
+    ) -> Traced | list[Traced]:
         if function not in FUNCTIONS:
             raise unsupported(call_name(function))
         try:
-            return self.lift(FUNCTIONS[function](self.lift, *args, **kwargs))
+            found = FUNCTIONS[function](self.lift, *args, **kwargs)
         except TraceError:
             raise
         except (TypeError, ValueError) as error:
             raise TraceError(f"{call_name(function)}: {error}") from None
+        return [self.lift(a) for a in found] if isinstance(found, list) else self.lift(found)
 
     def __bool__(self) -> Never:
         raise TraceError(

@@ -111,6 +111,37 @@ CALLS: dict[str, Any] = {
     "stack last": lambda a, **_: np.stack([a, a + 1], axis=-1),
     "take": lambda a, **_: np.take(a, [[2, -1], [0, 1]], axis=1),
     "take flat": lambda a, **_: np.take(a, [5, 0]),
+    "max": lambda q, **_: np.max(q),
+    "max axis": lambda b, **_: b.max(axis=1),
+    "amax keepdims": lambda q, **_: np.amax(q, axis=(0, 2), keepdims=True),
+    "min": lambda b, **_: np.min(b, axis=0),
+    "amin of a scalar": lambda s, **_: np.amin(s),
+    "clip": lambda a, **_: np.clip(a, 2, Fraction(9, 2)),
+    "clip below": lambda a, **_: a.clip(4),
+    "clip above": lambda a, c, **_: np.clip(a, None, c),
+    "where": lambda a, c, **_: np.where([[True], [False]], a, c),
+    "where mask": lambda a, **_: np.where(np.eye(2, 3) > 0, a, 7),
+    "outer": lambda a, c, **_: np.outer(a, c),
+    "tensordot": lambda q, **_: np.tensordot(q, q, 1 + 1 - 2),
+    "tensordot of two axes": lambda a, q, **_: np.tensordot(q, a, 2),
+    "tensordot pairs": lambda a, q, **_: np.tensordot(a, q, ([1, 0], [2, 1])),
+    "tensordot pair": lambda a, q, **_: np.tensordot(a, q, (1, -1)),
+    "pad": lambda a, **_: np.pad(a, ((1, 0), (2, 3))),
+    "pad all": lambda q, **_: np.pad(q, 1, "constant"),
+    "pad pairs": lambda a, **_: np.pad(a, ((0, 2),), constant_values=0),
+    "split": lambda b, **_: sum(k * part for k, part in enumerate(np.split(b, 2, axis=1), 1)),
+    "split at": lambda b, **_: np.concatenate(np.split(b, [1, 3], axis=-1)[::-1], axis=1),
+    "repeat": lambda a, **_: np.repeat(a, 2),
+    "repeat axis": lambda a, **_: a.repeat([2, 0, 1], axis=1),
+    "tile": lambda a, **_: np.tile(a, 2),
+    "tile axes": lambda a, **_: np.tile(a, (2, 1, 3)),
+    "tile few": lambda q, **_: np.tile(q, (2,)),
+    "roll": lambda q, **_: np.roll(q, 5),
+    "roll axis": lambda b, **_: np.roll(b, -1, axis=1),
+    "roll axes": lambda b, **_: np.roll(b, (1, 2), axis=(0, 1)),
+    "roll both": lambda b, **_: np.roll(b, 1, axis=(0, 1)),
+    "flip": lambda q, **_: np.flip(q),
+    "flip axis": lambda q, **_: np.flip(q, axis=-1),
     "zeros_like": lambda a, **_: np.zeros_like(a) + a,
     "ones_like": lambda a, **_: np.ones_like(a) - a,
     "iteration": lambda a, **_: sum(row * k for k, row in enumerate(a)),
@@ -131,11 +162,16 @@ def test_call_is_numpys(name):
 
 @pytest.mark.parametrize(
     ("function", "symbol"),
-    [(np.exp, "exp"), (np.log, "log"), (np.sqrt, "sqrt"), (np.tanh, "tanh")],
+    [(np.exp, "exp"), (np.log, "log"), (np.sqrt, "sqrt"), (np.tanh, "tanh"), (np.std, "sqrt")],
 )
 def test_functions_are_symbols(function, symbol):
     graph = _traced(lambda a, **_: function(a))
     assert graph.nodes[-1].primitive == Apply(Activation(symbol))
+
+
+def test_a_maximum_has_logarithmic_depth():
+    graph = trace(lambda p, x: {"y": np.max(x["x"])}, {}, {"x": (1000,)})
+    assert sum(isinstance(node.primitive, Apply) for node in graph.nodes) <= 2 * 10
 
 
 def test_half_powers_are_roots():

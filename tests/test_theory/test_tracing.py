@@ -18,7 +18,8 @@ from theory.primitives import Constant, Parameter
 from theory.tracing import Traced, as_traced, record, trace
 
 SUPPORTED = (
-    "supported: absolute, add, broadcast_to, concatenate, divide, dot, einsum, exp, expand_dims"
+    "supported: absolute, add, amax, amin, broadcast_to, clip, concatenate, divide, dot, einsum, "
+    "exp, expand_dims"
 )
 
 
@@ -49,7 +50,19 @@ def _while(x: Any) -> None:
 
 BAD: dict[str, tuple[Any, str]] = {
     "np.sort": (lambda w, x: np.sort(x), "np.sort is not supported on traced arrays; supported:"),
-    "np.where": (lambda w, x: np.where(True, x, 0), "np.where is not supported on traced arrays"),
+    "np.where": (lambda w, x: np.where(x, x, 0), "where: the condition must be known while trac"),
+    "np.pad": (lambda w, x: np.pad(x, 1, "edge"), "pad: mode='edge': only zeros are padded"),
+    "np.pad ones": (
+        lambda w, x: np.pad(x, 1, constant_values=1),
+        "pad: mode='constant' with const",
+    ),
+    "np.pad widths": (lambda w, x: np.pad(x, [1, 2, 3]), "pad: widths [1, 2, 3] do not fit an arr"),
+    "np.pad < 0": (lambda w, x: np.pad(x, -1), "pad: width (-1, -1): a width is at least 0"),
+    "np.split": (lambda w, x: np.split(x, 3), "split: 3 of axis 0 of Traced(4, 2): array split"),
+    "np.repeat": (lambda w, x: np.repeat(x, [1, 2, 3], 0), "repeat: [1, 2, 3] for axis 0 of Trac"),
+    "np.roll": (lambda w, x: np.roll(x, (1, 2), 0), "roll: shifts (1, 2) for axes (0,): one shi"),
+    "np.tensordot": (lambda w, x: np.tensordot(x, w, ([0, 1], [0])), "tensordot: axes=([0, 1], [0"),
+    "np.max": (lambda w, x: np.max(x[:0]), "max(axis=None) of shape (0, 2): an empty axis has no"),
     "np.linalg.norm": (lambda w, x: np.linalg.norm(x), "np.linalg.norm is not supported"),
     "np.sin": (lambda w, x: np.sin(x), "np.sin is not supported on traced arrays; " + SUPPORTED),
     "np.add.reduce": (lambda w, x: np.add.reduce(x), "np.add.reduce is not supported"),
@@ -57,7 +70,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "where=": (lambda w, x: np.add(x, 1, where=True), "np.add with ['where'] is not supported"),
     "dtype=": (lambda w, x: np.sum(x, dtype=float), "np.sum: _sum() got an unexpected keyword"),
     "dtype by place": (lambda w, x: np.sum(x, 0, str), "np.sum: _sum() takes from 2 to 3 posi"),
-    "method": (lambda w, x: x.max(axis=0), "x.max is not supported on traced arrays; supported:"),
+    "method": (lambda w, x: x.prod(axis=0), "x.prod is not supported on traced arrays; supported:"),
     "attribute": (lambda w, x: x.dtype, "x.dtype is not supported on traced arrays; supported:"),
     "assignment": (lambda w, x: _assign(x), "x[0] = ...: in-place assignment to a traced array"),
     "+=": (lambda w, x: _add_in_place(x), "np.add with out=: in-place assignment of a traced"),
@@ -232,7 +245,7 @@ def test_len_and_iteration_follow_the_first_axis():
 def test_traced_arrays_describe_themselves():
     def function(w, x):
         assert (x.shape, x.ndim, x.size, repr(x)) == ((4, 2), 2, 8, "Traced(4, 2)")
-        assert (hasattr(x, "sum"), hasattr(x, "var"), hasattr(x, "max")) == (True, True, False)
+        assert (hasattr(x, "sum"), hasattr(x, "var"), hasattr(x, "prod")) == (True, True, False)
         assert x in {x: 1}
         assert copy.copy(x).number == x.number
         return x
