@@ -3,7 +3,9 @@
 With w̃_ij the weight of the base network from unit i to unit j, any clone weights with
 ``Σ_{u∈S_i} w_uv = w̃_ij`` for every v in S_j compute the same outputs (P3). The block-constant
 choice is ``w_uv = w̃_ij / n_i``: divided by the number of *source* clones (arXiv 2510.00304 divides
-by the target's in print, claim E5d). Adding zero-sum parts moves to another leaf of IE∩OE.
+by the target's in print, claim E5d). Adding zero-sum parts moves to another leaf of IE∩OE. Mirrored
+clones get ``s_u s_v w̃_ij / n_i``, which keeps the function where their activation is odd; zero
+units get 0, where φ(0) = 0.
 """
 
 from __future__ import annotations
@@ -20,14 +22,22 @@ from theory.manifold import block_constant
 from theory.manifold.base import Parameters
 from theory.partition import Partition
 
+Scales = Mapping[str, Any]  # further factors of some parameters, broadcast against the base's
 
-def widen(architecture: Architecture, partition: Partition, base: Parameters) -> dict[str, Any]:
+
+def widen(
+    architecture: Architecture,
+    partition: Partition,
+    base: Parameters,
+    scales: Scales | None = None,
+) -> dict[str, Any]:
     """The block-constant parameters of ``architecture`` that compute the base network.
 
     Args:
         architecture: the wide network.
         partition: its blocks; block k of an axis stands for unit k of the base network.
         base: the base network's parameters; leading axes are kept.
+        scales: further factors, for queries of heads that are widened inside.
 
     Raises:
         ManifoldError: if an array does not have one entry a block along its axes.
@@ -47,7 +57,8 @@ def widen(architecture: Architecture, partition: Partition, base: Parameters) ->
         expected = manifold.free_shapes[name]
         if base[p].shape[base[p].ndim - factors.ndim :] != expected:
             raise ManifoldError(f"base[{p!r}] has shape {base[p].shape}, expected {expected}")
-        coordinates[name] = base[p] / factors
+        weight = base[p] * scales[p] if scales and p in scales else base[p]
+        coordinates[name] = weight / factors
     return manifold.embed(coordinates)
 
 

@@ -80,7 +80,7 @@ def test_numbers_agree():
 def test_dividing_by_the_targets_fails(monkeypatch):
     """What arXiv 2510.00304 prints for the weights: the number of target clones."""
 
-    def printed(architecture: Architecture, partition: Any, base: Any) -> dict[str, Any]:
+    def printed(architecture: Architecture, partition: Any, base: Any, _: Any) -> dict[str, Any]:
         sources, targets = (f(architecture, partition) for f in (source_counts, target_counts))
         scaled = {p: base[p] * sources[p] / targets[p] for p in architecture.parameters}
         return widen(architecture, partition, scaled)
@@ -124,7 +124,7 @@ def test_coupled_samples_take_two(monkeypatch):
         axes = {"W": ("x", "h"), "V": ("h", "y")}
         return Architecture(forward, sizes={"x": 2, "h": units, "y": 1}, parameters=axes)
 
-    def wrongly(architecture: Architecture, partition: Any, base: Any) -> dict[str, Any]:
+    def wrongly(architecture: Any, partition: Any, base: Any, _: Any) -> dict[str, Any]:
         return widen(architecture, partition, {**base, "W": 2 * base["W"]})
 
     base, wide = network(2), network(3)

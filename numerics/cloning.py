@@ -1,0 +1,215 @@
+"""Widening a trained network, with a receipt for what it keeps (P5, E8).
+
+A wider network may have equal clones and yet compute another function: a mean over blocks of
+unequal sizes weighs the units differently, a softmax over clones sums them, a score over a wider
+head grows. So equality among clones and parity with the base are separate questions, and
+:func:`clone` answers the second one with a :class:`ParityReceipt`: exactly, for all parameters and
+data at once, and by numbers for the parameters at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from numerics.evaluate import Evaluator
+from numerics.generic import num_samples
+from numerics.identity import Identity
+from numerics.parity import base_gradient_scales, prove_parity
+from numerics.systems.float64 import Float64
+from numerics.systems.system import Array
+from theory.architecture import Architecture
+from theory.backprop import gradient
+from theory.errors import ManifoldError
+from theory.html_table import html_table
+from theory.manifold import ClonedManifold, equitable
+from theory.partition import AxisPartition, Partition
+from theory.widening import Scales, widen
+
+ROUNDING = 2.0**-40
+"""Relative difference below which two float64 evaluations count as equal but for rounding."""
+
+
+@dataclass(frozen=True)
+class ParityReceipt:
+    """What a widening keeps of its base network.
+
+    Attributes:
+        exact: the identity "equal outputs, and gradients up to the known factors" over all base
+            parameters, all leaves, all data and adjoints.
+        outputs: largest difference of outputs at the given parameters on random data, relative to
+            the largest output.
+        gradients: the same for the gradient of every parameter, against the base's times its
+            known factor.
+    """
+
+    exact: Identity
+    outputs: float
+    gradients: Mapping[str, float]
+
+    @property
+    def verdict(self) -> Literal["proved", "observed", "refuted"]:
+        """``proved`` for all parameters; ``observed`` at these, to rounding; or refuted."""
+        if self.exact.verdict == "holds":
+            return "proved"
+        is_close = max([self.outputs, *self.gradients.values()]) <= ROUNDING
+        return "observed" if is_close else "refuted"
+
+    def __str__(self) -> str:
+        worst = max(self.gradients.values())
+        numbers = f"outputs differ by {self.outputs:.1e}, gradients by {worst:.1e}"
+        match self.verdict:
+            case "proved":
+                bits = int(self.exact.bound.bits)
+                return f"parity proved with error <= 2^-{bits} for all parameters; here {numbers}"
+            case "observed":
+                return f"parity observed at these parameters alone: {numbers}"
+            case _:
+                return f"no parity: {numbers}; it fails in {', '.join(self.exact.failing)}"
+
+    def _repr_html_(self) -> str:
+        rows = [("outputs", f"{self.outputs:.1e}")]
+        rows += [(f"∂ℓ/∂{p}", f"{error:.1e}") for p, error in self.gradients.items()]
+        return html_table(str(self), ("relative difference", ""), rows, len(rows))
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A widened network.
+
+    Attributes:
+        architecture: with the wider axes.
+        parameters: of the wide network; leading axes of the base's are kept.
+        manifold: IE∩OE of the partition, on which the parameters lie.
+        receipt: what is kept of the base network.
+    """
+
+    architecture: Architecture
+    parameters: dict[str, Array]
+    manifold: ClonedManifold
+    receipt: ParityReceipt
+
+    def _repr_html_(self) -> str:
+        return str(self.architecture._repr_html_()) + self.receipt._repr_html_()
+
+
+def clone(
+    architecture: Architecture,
+    parameters: Mapping[str, Array],
+    partition: Mapping[str, AxisPartition],
+    *,
+    leaf: int | None = None,
+    scales: Scales | None = None,
+    bits: float = 60,
+    seed: int = 0,
+) -> Clone:
+    """Widen a network by clones: block k of a partitioned axis stands for unit k of the base.
+
+    The block-constant widening divides weights by the number of *source* clones, w_uv = w̃_ij / n_i
+    (E5d). Blocks need not be contiguous or equally large.
+
+    Args:
+        architecture: the base. Its forward function reads all lengths off its arrays, so that it
+            computes the wider network too.
+        parameters: of the base, shape ``(*lead, *shape)``.
+        partition: of the wider axes; axes left out stay as they are.
+        leaf: a seed, to move to a random leaf of IE∩OE by zero-sum parts as large as the weights.
+        scales: further factors of parameters, arrays that broadcast against the base's. Heads
+            that are widened inside r-fold need queries rescaled by 1/√r
+            (:func:`theory.zoo.query_scales`).
+        bits: the exact receipt's error is at most 2^-bits.
+        seed: of the exact receipt and of the data for the numbers.
+
+    Raises:
+        ManifoldError: if an axis of the partition is unknown, or does not have one block for each
+            unit of the base.
+        ArchitectureError: if the forward function does not follow the wider axes.
+
+    >>> from theory.partition import make_partition
+    >>> from theory.zoo import mlp
+    >>> base = mlp([2, 2, 1], "tanh")
+    >>> weights = {p: np.ones(shape) for p, shape in base.parameter_shapes.items()}
+    >>> blocks = make_partition({"h1": 5}, {"h1": [[0, 3, 4], [1, 2]]})
+    >>> wide = clone(base, weights, blocks)
+    >>> wide.architecture.sizes["h1"], wide.receipt.verdict
+    (5, 'proved')
+    """
+    wide, blocks = _widened(architecture, partition)
+    manifold = equitable(wide, blocks)
+    point = widen(wide, blocks, parameters, scales)
+    if leaf is not None:
+        rng = np.random.default_rng(leaf)
+        mixed = {
+            name: rng.normal(size=(*_lead(architecture, parameters), *shape))
+            if "Z" in name.rpartition(":")[2]
+            else np.zeros(shape)
+            for name, shape in manifold.free_shapes.items()
+        }
+        offset = manifold.embed(mixed)
+        point = {p: w + np.std(w) * offset[p] for p, w in point.items()}
+    exact = prove_parity(architecture, wide, blocks, scales=scales, bits=bits, seed=seed)
+    outputs, gradients = _differences(architecture, parameters, wide, point, blocks, scales, seed)
+    return Clone(wide, point, manifold, ParityReceipt(exact, outputs, gradients))
+
+
+def _widened(
+    base: Architecture, partition: Mapping[str, AxisPartition]
+) -> tuple[Architecture, Partition]:
+    for axis, blocks in partition.items():
+        if base.sizes.get(axis) != blocks.num_blocks:
+            raise ManifoldError(
+                f"axis {axis!r}: the base has {base.sizes.get(axis)} units, the partition "
+                f"{blocks.num_blocks} blocks; block k stands for unit k"
+            )
+    sizes = {
+        axis: partition[axis].size if axis in partition else n for axis, n in base.sizes.items()
+    }
+    wide = replace(base, sizes=sizes, name=f"{base.name}, widened")
+    single = {
+        axis: AxisPartition(n, tuple((unit,) for unit in range(n))) for axis, n in sizes.items()
+    }
+    return wide, {**single, **partition}
+
+
+def _lead(base: Architecture, parameters: Mapping[str, Array]) -> tuple[int, ...]:
+    p, shape = next(iter(base.parameter_shapes.items()))
+    found = np.shape(parameters[p])
+    return found[: len(found) - len(shape)]
+
+
+def _differences(
+    base: Architecture,
+    parameters: Mapping[str, Array],
+    wide: Architecture,
+    point: Mapping[str, Array],
+    partition: Partition,
+    scales: Scales | None,
+    seed: int,
+) -> tuple[float, dict[str, float]]:
+    """Relative differences in float64 on a few random samples."""
+    rng = np.random.default_rng(seed)
+    batch = num_samples(base) + 1
+    lead = len(_lead(base, parameters))
+    data = {
+        "x": rng.normal(size=(batch, *base.input_shape)),
+        "adjoint:y": rng.normal(size=(batch, *base.output_shape)),
+    }
+    narrow, broad = (
+        Evaluator(gradient(net.graph(batch)), Float64(), lead)({**theta, **data})
+        for net, theta in ((base, parameters), (wide, point))
+    )
+    factors = base_gradient_scales(wide, partition, scales)
+    gradients = {}
+    for p, axes in wide.parameters.items():
+        expected = narrow[f"grad:{p}"] * factors[p].astype(np.float64)
+        for k, axis in enumerate(axes):
+            expected = partition[axis].expand(expected, k - len(axes))
+        gradients[p] = _relative(broad[f"grad:{p}"], expected)
+    return _relative(broad["y"], narrow["y"]), gradients
+
+
+def _relative(found: Array, expected: Array) -> float:
+    return float(np.abs(found - expected).max() / (np.abs(expected).max() or 1.0))

@@ -1,0 +1,102 @@
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numerics.cloning import clone
+from numerics.evaluate import Evaluator
+from numerics.systems.float64 import Float64
+from theory.architecture import Architecture
+from theory.errors import ManifoldError
+from theory.partition import AxisPartition
+from theory.zoo import mlp
+
+FEWER = settings(max_examples=settings().max_examples // 4)
+
+
+@st.composite
+def wider(draw: Any, units: int) -> AxisPartition:
+    """Each of the base's units as one to three clones, anywhere along the axis."""
+    sizes = draw(st.lists(st.integers(1, 3), min_size=units, max_size=units))
+    places = iter(draw(st.permutations(range(sum(sizes)))))
+    return AxisPartition(sum(sizes), tuple(tuple(next(places) for _ in range(n)) for n in sizes))
+
+
+def weights(architecture: Architecture, seed: int = 0) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {p: rng.normal(size=s) for p, s in architecture.parameter_shapes.items()}
+
+
+@given(st.data(), st.sampled_from(["tanh", "relu", "gelu"]), st.none() | st.integers(0, 9))
+@FEWER
+def test_a_clone_computes_what_its_base_computes(data, phi, leaf):
+    base = mlp([2, 3, 2, 2], phi)
+    blocks = {axis: data.draw(wider(base.sizes[axis])) for axis in ("h1", "h2")}
+    wide = clone(base, weights(base), blocks, leaf=leaf)
+    x = np.random.default_rng(1).normal(size=(5, 2))
+    narrow = Evaluator(base.graph(5), Float64())({**weights(base), "x": x})["y"]
+    broad = Evaluator(wide.architecture.graph(5), Float64())({**wide.parameters, "x": x})["y"]
+    assert broad == pytest.approx(narrow, rel=1e-12, abs=1e-12)
+    assert wide.receipt.verdict == "proved"
+    assert wide.receipt.outputs < 1e-13
+    assert max(wide.receipt.gradients.values()) < 1e-12
+    assert wide.manifold.distance(wide.parameters) < 1e-12
+
+
+def test_a_leaf_differs_from_the_block_constant_clone():
+    base = mlp([2, 2, 2, 1], "tanh")
+    blocks = {"h1": AxisPartition(4, ((0, 1), (2, 3))), "h2": AxisPartition(4, ((0, 2), (1, 3)))}
+    constant, moved = (clone(base, weights(base), blocks, leaf=leaf) for leaf in (None, 3))
+    assert np.abs(constant.parameters["W2"] - moved.parameters["W2"]).max() > 0.1
+    assert moved.receipt.outputs < 1e-13
+
+
+def test_a_partition_must_fit_the_base():
+    base = mlp([2, 3, 1], "tanh")
+    with pytest.raises(ManifoldError, match=r"axis 'h1': the base has 3 units, the partition 2"):
+        clone(base, weights(base), {"h1": AxisPartition(3, ((0, 1), (2,)))})
+    with pytest.raises(ManifoldError, match="axis 'h9': the base has None units"):
+        clone(base, weights(base), {"h9": AxisPartition(1, ((0,),))})
+
+
+def test_ensembles_are_cloned_together():
+    base = mlp([2, 2, 1], "tanh")
+    many = {p: np.stack([w, 2 * w]) for p, w in weights(base).items()}
+    wide = clone(base, many, {"h1": AxisPartition(3, ((0, 2), (1,)))}, leaf=1)
+    assert wide.parameters["W1"].shape == (2, 2, 3)
+    assert wide.receipt.outputs < 1e-13
+
+
+def mean_free(p: dict[str, Any], x: Any) -> Any:
+    h = np.tanh(x @ p["W"])
+    return (h - h.mean(axis=-1, keepdims=True)) @ p["V"]
+
+
+def test_unequal_blocks_under_a_mean_lose_parity_and_equal_ones_keep_it():
+    """E8: equality among clones is one matter, parity with the base another."""
+    base = Architecture(mean_free, {"x": 2, "h": 2, "y": 1}, {"W": ("x", "h"), "V": ("h", "y")})
+    even = clone(base, weights(base), {"h": AxisPartition(4, ((0, 2), (1, 3)))})
+    odd = clone(base, weights(base), {"h": AxisPartition(3, ((0, 2), (1,)))})
+    assert even.receipt.verdict == "proved"
+    assert odd.receipt.verdict == "refuted"
+    assert "outputs" in odd.receipt.exact.failing
+    assert odd.receipt.outputs > 1e-3
+
+
+def scored(p: dict[str, Any], x: Any) -> Any:
+    q, k = x @ p["Q"], x @ p["K"]
+    return (q * k).sum(axis=-1, keepdims=True) * float(k.shape[-1]) ** -0.5
+
+
+@pytest.mark.parametrize(("r", "verdict"), [(4, "proved"), (3, "observed")])
+def test_scores_of_a_wider_head_need_rescaled_queries(r, verdict):
+    """1/√r is rational for r = 4 alone, so that parity is exact there and to rounding for r = 3."""
+    base = Architecture(scored, {"x": 2, "k": 4}, {"Q": ("x", "k"), "K": ("x", "k")})
+    blocks = {"k": AxisPartition(4 * r, tuple(tuple(range(r * i, r * i + r)) for i in range(4)))}
+    scale = Fraction(1, 2) if r == 4 else r**-0.5
+    rescaled = clone(base, weights(base), blocks, scales={"Q": scale})
+    assert rescaled.receipt.verdict == verdict
+    assert clone(base, weights(base), blocks).receipt.verdict == "refuted"
