@@ -140,11 +140,17 @@ class Dag:
         """Do the units of each block have the same role, activation and bias?
 
         Raises:
-            PartitionError: if not, or the partition is not one of the units.
+            PartitionError: if not, or the partition is not one of the units, or it has mirrored
+                or zero units.
         """
         if partition.size != self.num_units:
             raise PartitionError(
                 f"a partition of {partition.size} units: the network has {self.num_units}"
+            )
+        if partition.is_signed or partition.zero:
+            raise PartitionError(
+                "mirrored and zero units are described for architectures of whole tensors, not "
+                "for networks of single units"
             )
         singles = {*self.inputs, *self.outputs}
         for k, block in enumerate(partition.blocks):

@@ -10,18 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory.errors import PartitionError
-from theory.partition import AxisPartition, make_partition, parse_blocks
+from theory.partition import AxisPartition, make_partition, parse_blocks, parse_mirrored_blocks
 
 
 @st.composite
 def partitions(draw):
-    """Blocks of any sizes, in any order, with their units in any order."""
+    """Blocks of any sizes, in any order, their units in any order, with signs and zero units."""
     owners = draw(st.lists(st.integers(0, 3), min_size=1, max_size=7))
     units = draw(st.permutations(range(len(owners))))
     blocks: dict[int, list[int]] = {}
     for unit, owner in zip(units, owners, strict=True):
         blocks.setdefault(owner, []).append(unit)
-    return AxisPartition(len(owners), tuple(map(tuple, blocks.values())))
+    found = [tuple(block) for block in blocks.values()]
+    zero = found.pop() if len(found) > 1 and draw(st.booleans()) else ()
+    signs = [draw(st.sampled_from([1, -1])) for _ in owners]
+    for unit in (*(block[0] for block in found), *zero):
+        signs[unit] = 1
+    return AxisPartition(len(owners), tuple(found), tuple(signs), zero)
 
 
 def arrays(draw, shape):
@@ -46,11 +51,15 @@ def as_units(vector, size):
 
 
 @given(with_values("num_blocks"))
-def test_expand_repeats_block_values(drawn):
+def test_expand_repeats_block_values_with_signs(drawn):
     partition, axis, values = drawn
     units = partition.expand(values, axis)
     for unit, block in enumerate(partition.block_of):
-        assert (np.take(units, unit, axis) == np.take(values, block, axis)).all()
+        own = np.take(units, unit, axis)
+        if unit in partition.zero:
+            assert not own.any()
+        else:
+            assert (own == partition.signs[unit] * np.take(values, block, axis)).all()
 
 
 @given(with_values("size"), st.data())
@@ -94,10 +103,12 @@ def test_means_project_and_sums_add(drawn):
     assert (partition.block_means(means, axis) == means).all()
     assert (partition.block_sums(means, axis) == sums).all()
     for k, block in enumerate(partition.blocks):
-        assert (np.take(values, block, axis).sum(axis) == np.take(sums, k, axis)).all()
+        signed = [partition.signs[u] * np.take(values, u, axis) for u in block]
+        assert (sum(signed) == np.take(sums, k, axis)).all()
         for unit in block:
-            own = np.take(means, unit, axis)
+            own = partition.signs[unit] * np.take(means, unit, axis)
             assert (own * len(block) == np.take(sums, k, axis)).all()
+    assert not np.take(means, [*partition.zero], axis).any()
 
 
 @pytest.mark.parametrize("kind", [int, object, np.int32])
@@ -138,6 +149,57 @@ def test_blocks_partition_the_axis(blocks, message):
         AxisPartition(3, blocks)
 
 
+def test_the_basis_of_a_signed_partition_spelled_out():
+    partition = AxisPartition(4, ((0, 2), (1,)), signs=(1, 1, -1, 1), zero=(3,))
+    assert partition.constant_basis() == [{0: 1, 2: -1}, {1: 1}]
+    assert partition.mixed_basis() == [{0: 1, 2: 1}, {3: 1}]
+    assert partition.complete(np.array([5, 7]), 0).tolist() == [5, 0, 5, 7]
+    assert partition.block_of == (0, 1, 0, 2)
+    assert (partition.num_blocks, partition.num_mixed) == (2, 2)
+
+
+def test_an_axis_of_zero_units():
+    nothing = AxisPartition(2, (), zero=(0, 1))
+    assert nothing.complete(np.array([3, 4]), 0).tolist() == [3, 4]
+    assert nothing.contrasts(np.array([3, 4]), 0).tolist() == [3, 4]
+    assert not nothing.block_means(np.array([3.0, 4.0]), 0).any()
+    assert nothing.block_sums(np.array([3, 4]), 0).shape == (0,)
+
+
+def test_signs_that_are_all_plus_cost_nothing():
+    plain = AxisPartition(3, ((0, 2), (1,)))
+    assert plain == AxisPartition(3, ((0, 2), (1,)), signs=(1, 1, 1))
+    assert not plain.is_signed
+    values = np.array([1, 2, 3])
+    assert AxisPartition(3, ((0,), (1,), (2,))).expand(values, 0) is values
+
+
+@pytest.mark.parametrize(
+    ("signs", "zero", "message"),
+    [
+        ((1, 1), (), "signs=(1, 1): one of +1 and -1 for each of 3 units"),
+        ((1, 1, 0), (), "signs=(1, 1, 0): one of +1 and -1"),
+        ((-1, 1, 1), (), "signs[0]=-1: the first unit of a block has +1"),
+        ((1, 1, -1), (2,), "signs[2]=-1: the first unit of a block has +1, and so has a zero"),
+        ((), (1,), "zero=(1,): unit 1 is in blocks[0] too"),
+        ((), (2, 2), "zero=(2, 2): unit 2 is in zero too"),
+        ((), (3,), "zero=(3,): unit 3 is not in 0..2"),
+    ],
+)
+def test_signs_and_zero_units_are_validated(signs, zero, message):
+    blocks = ((0, 1),) if 2 in zero else ((0, 1), (2,))
+    with pytest.raises(PartitionError, match=re.escape(message)):
+        AxisPartition(3, blocks, signs, zero)
+
+
+def test_a_block_and_its_mirror_image_are_the_same():
+    one = make_partition({"h": 4}, {"h": [[0, 1], [3, 2]]}, signs={"h": {0: -1, 2: -1}})
+    assert one == make_partition({"h": 4}, {"h": [[0, 1], [3, 2]]}, signs={"h": {1: -1, 2: -1}})
+    assert one["h"].signs == (1, -1, -1, 1)
+    lone = make_partition({"h": 2}, {}, signs={"h": {1: -1}}, zero={"h": [0]})["h"]
+    assert lone == AxisPartition(2, ((1,),), zero=(0,))
+
+
 def test_units_left_out_are_singletons():
     partition = make_partition({"x": 1, "h": 5}, {"h": [[4, 1]]})
     assert partition["h"].blocks == ((0,), (2,), (3,), (4, 1))
@@ -166,6 +228,28 @@ def test_numpy_integers_are_units():
 def test_the_axis_is_named(blocks, message):
     with pytest.raises(PartitionError, match=re.escape(message)):
         make_partition({"x": 2, "h": 3}, blocks)
+
+
+@pytest.mark.parametrize(
+    ("signs", "zero", "message"),
+    [
+        ({"k": {0: -1}}, {}, "unknown axis 'k'"),
+        ({}, {"k": [0]}, "unknown axis 'k'"),
+        ({"h": {3: -1}}, {}, "axis 'h': signs[3]=-1: a sign is +1 or -1, of a unit in 0..2"),
+        ({"h": {0: 2}}, {}, "axis 'h': signs[0]=2: a sign is +1 or -1"),
+        ({}, {"h": [0.5]}, "axis 'h': zero=[0.5]: a block is a sequence of integers"),
+        ({}, {"h": [0]}, "axis 'h': zero=(0,): unit 0 is in blocks[0] too"),
+    ],
+)
+def test_the_axis_of_a_sign_or_zero_unit_is_named(signs, zero, message):
+    with pytest.raises(PartitionError, match=re.escape(message)):
+        make_partition({"h": 3}, {"h": [[0, 1]]}, signs=signs, zero=zero)
+
+
+@pytest.mark.parametrize("text", ["h=--1,0", "h=0,-", "h=-", "h", "h=+1"])
+def test_mirrored_blocks_in_another_form_are_refused(text):
+    with pytest.raises(PartitionError, match=re.escape(repr(text))):
+        parse_mirrored_blocks(text)
 
 
 @given(st.text(max_size=12))
