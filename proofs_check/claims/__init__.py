@@ -19,6 +19,7 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.p5_leaves",
     "proofs_check.claims.e5_sparse",
     "proofs_check.claims.e5e_tying",
+    "proofs_check.claims.e8_parity",
     "proofs_check.claims.digits",
 )
 
