@@ -196,6 +196,19 @@ def prove(
             metavar="AXIS:UNIT=VALUE", help="A unit frozen at a constant, h:3=0. Repeat for more."
         ),
     ] = None,
+    mirror: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS=BLOCKS",
+            help="Clones some of which have the opposite value, h=0,-1/2,3. Repeat for more axes.",
+        ),
+    ] = None,
+    zero: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS:UNIT", help="A unit whose weights and biases are all 0, h:3. Repeat."
+        ),
+    ] = None,
     bits: Annotated[float, typer.Option(help="A proof is wrong with chance <= 2^-bits.")] = 60,
     seed: Seed = 0,
     json_file: JsonFile = None,
@@ -213,7 +226,9 @@ def prove(
 
     _check_files(json_file)
     with redirect_stdout(sys.stderr):  # the target's own prints
-        question = make_question(resolve(target), clone or (), freeze or ())
+        question = make_question(
+            resolve(target), clone or (), freeze or (), mirror or (), zero or ()
+        )
         found = answer(question, bits=bits, seed=seed)
     if json_file != "-":
         show_answer(found)

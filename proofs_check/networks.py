@@ -7,7 +7,7 @@ network, see :mod:`proofs_check.strategies`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -52,7 +52,12 @@ def chooser(seed: int) -> Choose:
     return Random(seed).randint
 
 
-def draw_network(choose: Choose, max_depth: int = 3, max_width: int = 5) -> Architecture:
+def draw_network(
+    choose: Choose,
+    max_depth: int = 3,
+    max_width: int = 5,
+    activations: Sequence[Activation] = ACTIVATIONS,
+) -> Architecture:
     """A feed-forward network with 1 to 3 hidden layers.
 
     Each layer has its own activation; there may be no biases, skip connections from any hidden
@@ -67,7 +72,7 @@ def draw_network(choose: Choose, max_depth: int = 3, max_width: int = 5) -> Arch
     symbols = []
     for k in range(1, depth + 1):
         sizes[f"h{k}"] = choose(2 if k == 1 else 1, max_width)
-        symbols.append(ACTIVATIONS[choose(0, len(ACTIVATIONS) - 1)])
+        symbols.append(activations[choose(0, len(activations) - 1)])
     sizes["y"] = choose(1, 3)
     has_bias, is_gated = choose(0, 1) == 0, choose(0, 3) == 3
     axes = [*sizes]

@@ -22,8 +22,9 @@ from theory.manifold import (
     equitable,
     intersect,
     trap,
+    zero,
 )
-from theory.partition import AxisPartition, make_partition, parse_blocks
+from theory.partition import AxisPartition, make_partition, parse_blocks, parse_mirrored_blocks
 from theory.primitives import Apply
 
 
@@ -103,18 +104,39 @@ def parse_freeze(text: str) -> tuple[str, int, Fraction]:
         ) from None
 
 
-def make_question(
-    architecture: Architecture, clones: Sequence[str] = (), freezes: Sequence[str] = ()
-) -> Question:
-    """The question that options ``--clone h=0,1/2,3`` and ``--freeze h:3=0`` ask.
+def parse_zero(text: str) -> tuple[str, int]:
+    """An axis and a unit from ``h:3``.
 
-    Clones alone: on IE∩OE the gradient lies in BC, so every leaf is kept. Frozen units alone: at
-    every point the gradient lies in the trap. Both: on IE∩OE it lies in their intersection.
+    Raises:
+        OptionError: if the text does not have that form.
+
+    >>> parse_zero("h:3")
+    ('h', 3)
+    """
+    axis, _, unit = text.rpartition(":")
+    if not axis.strip() or not (unit.strip().isascii() and unit.strip().isdecimal()):
+        raise OptionError(f"--zero {text!r}: a zero unit is written h:3")
+    return axis.strip(), int(unit)
+
+
+def make_question(
+    architecture: Architecture,
+    clones: Sequence[str] = (),
+    freezes: Sequence[str] = (),
+    mirrors: Sequence[str] = (),
+    zeros: Sequence[str] = (),
+) -> Question:
+    """The question that ``--clone h=0,1/2,3``, ``--freeze h:3=0`` and their like ask.
+
+    Clones alone: on IE∩OE the gradient lies in BC, so every leaf is kept. With mirrored clones
+    (``--mirror h=0,-1``) and zero units (``--zero h:3``) these are the signed sets, in which all
+    entries of BC are 0 at zero units. Frozen units alone: at every point the gradient lies in the
+    trap. Both: on IE∩OE it lies in their intersection.
 
     Raises:
         OptionError: if there are no options, an axis or a unit comes twice, the conditions hold
-            for all parameters, or clones are frozen at different values or not all of them:
-            clones are equal, so there are no such data.
+            for all parameters, or clones are frozen at values that they do not share, or not all
+            of them: there are no such data.
         PartitionError: if blocks overlap, leave their axis, or the axis is unknown.
         ArchitectureError: if a frozen unit is unknown.
         ManifoldError: if frozen units are not described for this kind of network.
@@ -124,17 +146,22 @@ def make_question(
     >>> question.manifold.dimension
     38
     """
-    if not clones and not freezes:
-        raise OptionError("nothing to prove: give --clone h=0,1/2,3 or --freeze h:3=0")
-    blocks: dict[str, list[list[int]]] = {}
-    for text in clones:
-        axis, own = parse_blocks(text)
-        if axis in blocks:
-            raise OptionError(
-                f"--clone {text!r}: axis {axis!r} has blocks already; blocks of one "
-                "axis are separated by /"
-            )
-        blocks[axis] = own
+    asked = [
+        f"--{option} {text}"
+        for option, texts in (
+            ("clone", clones),
+            ("mirror", mirrors),
+            ("zero", zeros),
+            ("freeze", freezes),
+        )
+        for text in texts
+    ]
+    if not asked:
+        raise OptionError(
+            "nothing to prove: give --clone h=0,1/2,3, --mirror h=0,-1, --zero h:3 or --freeze "
+            "h:3=0"
+        )
+    partition = _partition(architecture, clones, mirrors, zeros)
     values: dict[tuple[str, int], Fraction] = {}
     for text in freezes:
         axis, unit, value = parse_freeze(text)
@@ -145,46 +172,97 @@ def make_question(
     points: list[Manifold] = []
     tangents: list[Manifold] = []
     manifolds: list[Manifold] = []
-    if blocks:
-        partition = make_partition(architecture.sizes, blocks)
+    if clones or mirrors or zeros:
         _check_frozen_blocks(architecture, partition)
-        points = [equitable(architecture, partition)]
-        tangents = [block_constant(architecture, partition)]
+        if clones or mirrors:
+            points = [equitable(architecture, partition)]
+            tangents = [block_constant(architecture, partition)]
+        else:
+            points = [zero(architecture, {axis: own.zero for axis, own in partition.items()})]
+            tangents = [*points]
         manifolds = [*points]
     if values:
         tangents.append(trap(architecture))
         manifolds.append(tangents[-1])
     manifold = reduce(intersect, manifolds)
     if not manifold.codimension:
-        asked = " ".join([*(f"--clone {c}" for c in clones), *(f"--freeze {f}" for f in freezes)])
         raise OptionError(
-            f"{asked}: holds for all {architecture.num_parameters} parameters, so there is nothing "
-            "to prove; a block has two units or more, along an axis of some parameter"
+            f"{' '.join(asked)}: holds for all {architecture.num_parameters} parameters, so there "
+            "is nothing to prove; a block has two units or more, along an axis of some parameter"
         )
     return Question(
         architecture,
         points[0] if points else ambient(architecture),
         reduce(intersect, tangents),
         manifold,
-        (*(f"clones {text}" for text in clones), *(f"frozen {text}" for text in freezes)),
+        tuple(
+            f"{word} {text}"
+            for word, texts in (
+                ("clones", clones),
+                ("mirrored clones", mirrors),
+                ("zero", zeros),
+                ("frozen", freezes),
+            )
+            for text in texts
+        ),
     )
+
+
+def _partition(
+    architecture: Architecture,
+    clones: Sequence[str],
+    mirrors: Sequence[str],
+    zeros: Sequence[str],
+) -> dict[str, AxisPartition]:
+    """The partition that options ask for; a unit is in one of them at most."""
+    blocks: dict[str, list[list[int]]] = {}
+    signs: dict[str, dict[int, int]] = {}
+    for option, texts in (("clone", clones), ("mirror", mirrors)):
+        for text in texts:
+            if option == "clone":
+                axis, own = parse_blocks(text)
+            else:
+                axis, own, signs_here = parse_mirrored_blocks(text)
+                signs[axis] = signs_here
+            if axis in blocks:
+                raise OptionError(
+                    f"--{option} {text!r}: axis {axis!r} has blocks already; blocks of one "
+                    "axis are separated by /, and --mirror takes unmirrored ones too"
+                )
+            blocks[axis] = own
+    nothing: dict[str, list[int]] = {}
+    for text in zeros:
+        axis, unit = parse_zero(text)
+        if unit in nothing.setdefault(axis, []):
+            raise OptionError(f"--zero {text!r}: unit {unit} of {axis!r} is zero already")
+        if any(unit in block for block in blocks.get(axis, ())):
+            raise OptionError(f"--zero {text!r}: unit {unit} of {axis!r} is a clone already")
+        nothing[axis].append(unit)
+    return make_partition(architecture.sizes, blocks, signs=signs, zero=nothing)
 
 
 def _check_frozen_blocks(
     architecture: Architecture, partition: Mapping[str, AxisPartition]
 ) -> None:
-    """Do clones share what they are frozen at?
+    """Do clones share what they are frozen at, up to their signs, and zero units 0?
 
     Raises:
         OptionError: if not.
     """
     for axis, units in architecture.frozen.items():
-        for block in partition[axis].blocks:
-            if len({units.get(unit) for unit in block}) > 1:
+        own = partition[axis]
+        for block in own.blocks:
+            if len({units[u] * own.signs[u] if u in units else None for u in block}) > 1:
                 raise OptionError(
                     f"axis {axis!r}: of the clones {', '.join(map(str, block))} some are frozen "
-                    "and others are not, or at another value; clones have equal values, so "
-                    "freeze all of them alike"
+                    "and others are not, or at another value; clones have equal values, mirrored "
+                    "ones opposite values, so freeze all of them alike"
+                )
+        for unit in own.zero:
+            if units.get(unit):
+                raise OptionError(
+                    f"axis {axis!r}: unit {unit} is a zero unit, so it cannot be frozen at "
+                    f"{units[unit]}"
                 )
 
 

@@ -11,5 +11,6 @@ from theory.manifold.cloned import equitable as equitable
 from theory.manifold.cloned import incoming_equitable as incoming_equitable
 from theory.manifold.cloned import leaf as leaf
 from theory.manifold.cloned import outgoing_equitable as outgoing_equitable
+from theory.manifold.cloned import zero as zero
 from theory.manifold.frozen import frozen as frozen
 from theory.manifold.frozen import trap as trap

@@ -9,13 +9,16 @@ manifold of cloned units is a choice of patterns:
     IE∩OE   both: of a matrix, ``CC`` and ``ZZ``
     BC      ``C…C`` alone;  a leaf is a point of IE∩OE plus BC
 
+With signs and zero units in the partition (:mod:`theory.partition`) the same sets describe mirrored
+clones and zero units: the sums are signed, and "equal" is "equal up to sign", or 0.
+
 The definitions follow arXiv 2510.00304, §"cloned units", with the index order that makes them true
 (claim E5a): a sum over *sources* for each target is the forward half.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -40,7 +43,7 @@ from theory.manifold.base import (
     SparseVector,
     leading_shape,
 )
-from theory.partition import AxisPartition, Partition
+from theory.partition import AxisPartition, Partition, make_partition
 from theory.primitives import Shape
 
 
@@ -247,11 +250,14 @@ def _cloned(
                 f"axis {axis!r} has {size} units, its partition {found}; "
                 "make_partition covers all axes"
             )
-    # IE∩OE and BC say the same of sources and of targets, so a tied weight may be both.
+    axes = {p: tuple(partition[a] for a in names) for p, names in architecture.parameters.items()}
+    if forbidden == _ALL_BUT_CONSTANT:  # whatever is source or target
+        constant = {p: frozenset({"C" * len(own)}) for p, own in axes.items()}
+        return ClonedManifold(label, axes, constant, offset)
+    # IE∩OE says the same of sources and of targets, so a tied weight may be both.
     is_symmetric = (_FORWARD in forbidden) == (_BACKWARD in forbidden)
     graph = architecture.unfrozen().graph()
     sources = contracted_axes(graph, up_to_exchange=is_symmetric)
-    axes = {p: tuple(partition[a] for a in names) for p, names in architecture.parameters.items()}
     allowed = {
         p: frozenset(
             c for c in _all_patterns(len(axes[p])) if _halves(c, sources[p]) not in forbidden
@@ -264,6 +270,7 @@ def _cloned(
 _FORWARD = (False, True)  # constant on the sources, mixed on the targets
 _BACKWARD = (True, False)
 _MIXED = (True, True)
+_ALL_BUT_CONSTANT = frozenset({_FORWARD, _BACKWARD, _MIXED})
 
 
 def incoming_equitable(architecture: Architecture, partition: Partition) -> ClonedManifold:
@@ -298,7 +305,7 @@ def equitable(architecture: Architecture, partition: Partition) -> ClonedManifol
 
 def block_constant(architecture: Architecture, partition: Partition) -> ClonedManifold:
     """BC: all entries between two blocks are equal; the linear space of every leaf."""
-    return _cloned(architecture, partition, "BC", frozenset({_FORWARD, _BACKWARD, _MIXED}))
+    return _cloned(architecture, partition, "BC", _ALL_BUT_CONSTANT)
 
 
 def leaf(architecture: Architecture, partition: Partition, point: Parameters) -> ClonedManifold:
@@ -311,6 +318,23 @@ def leaf(architecture: Architecture, partition: Partition, point: Parameters) ->
         architecture,
         partition,
         "leaf",
-        frozenset({_FORWARD, _BACKWARD, _MIXED}),
+        _ALL_BUT_CONSTANT,
         {p: np.asarray(point[p]) for p in architecture.parameters if p in point},
     )
+
+
+def zero(architecture: Architecture, units: Mapping[str, Iterable[int]]) -> ClonedManifold:
+    """M_0: at the given units all entries of all parameters are 0, weights and biases (N10).
+
+    It is BC for a partition with these zero units and no clones. Training keeps it if φ(0) = 0.
+    Of weights between two zero units any values are kept, as on the leaves of IE∩OE.
+
+    Raises:
+        PartitionError: if an axis or a unit is unknown.
+
+    >>> from theory.zoo import mlp
+    >>> zero(mlp([3, 4, 4, 2]), {"h1": [2]}).codimension  # fan-in + 1 + fan-out
+    8
+    """
+    partition = make_partition(architecture.sizes, {}, zero=units)
+    return _cloned(architecture, partition, "M_0", _ALL_BUT_CONSTANT)
