@@ -34,10 +34,14 @@ from theory.primitives import (
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """The axis of a parameter, if any, at each axis of a value."""
+    """The axes of a parameter, if any, at each axis of a value.
+
+    An axis of the parameter that a reshape has split lies at several axes of the value, and merged
+    ones lie at one.
+    """
 
     name: str
-    axes: tuple[int | None, ...]
+    axes: tuple[frozenset[int], ...]
 
 
 def contracted_axes(graph: Graph, *, up_to_exchange: bool = False) -> dict[str, tuple[bool, ...]]:
@@ -74,7 +78,8 @@ class _Roles:
             if isinstance(node.primitive, Input) or any(j in self.has_data for j in node.operands):
                 self.has_data.add(k)
             if isinstance(node.primitive, Parameter):
-                own = _Carried(node.primitive.name, tuple(range(len(node.shape))))
+                axes = tuple(frozenset((a,)) for a in range(len(node.shape)))
+                own = _Carried(node.primitive.name, axes)
                 self.carried[k] = (own,)
             else:
                 self.carried[k] = tuple(dict.fromkeys(self._carried_to(k, node)))
@@ -99,9 +104,10 @@ class _Roles:
             case Transpose(permutation):
                 return _Carried(one.name, tuple(one.axes[a] for a in permutation))
             case Broadcast(stretched):
-                return _Carried(one.name, (None,) * (len(stretched) - len(shape)) + one.axes)
-            case Reshape(new) if (axes := _reshaped(one.axes, shape, new)) is not None:
-                return _Carried(one.name, axes)
+                added = (frozenset[int](),) * (len(stretched) - len(shape))
+                return _Carried(one.name, added + one.axes)
+            case Reshape(new):
+                return _Carried(one.name, _reshaped(one.axes, shape, new))
             case Negative():
                 return one
             case Multiply() if j not in self.has_data or self._is_linear(node, place):
@@ -142,7 +148,13 @@ class _Roles:
 
     def _use(self, one: _Carried, gone: frozenset[int]) -> None:
         shape = self.graph.parameter_shapes[one.name]
-        summed = {axis for place, axis in enumerate(one.axes) if place in gone}
+        summed = {axis for place, axes in enumerate(one.axes) for axis in axes if place in gone}
+        kept = {axis for place, axes in enumerate(one.axes) for axis in axes if place not in gone}
+        if parts := [axis for axis in sorted(summed & kept) if shape[axis] > 1]:
+            raise GraphError(
+                f"parameter {one.name!r}: axis {parts[0]} is reshaped and summed over in part: "
+                "source and target are ambiguous"
+            )
         roles = tuple(axis in summed for axis in range(len(shape)))
         first = self.found.setdefault(one.name, roles)
         differ = {
@@ -156,9 +168,24 @@ class _Roles:
 
 
 def _reshaped(
-    axes: tuple[int | None, ...], old: Shape, new: Shape
-) -> tuple[int | None, ...] | None:
-    """Each axis behind a reshape, None if one is cut up or merged."""
-    places = {(prod(old[:a]), old[a]): axis for a, axis in enumerate(axes) if axis is not None}
-    found = tuple(places.pop((prod(new[:a]), n), None) for a, n in enumerate(new))
-    return None if any(n > 1 for _, n in places) else found
+    axes: tuple[frozenset[int], ...], old: Shape, new: Shape
+) -> tuple[frozenset[int], ...]:
+    """The axes behind a reshape: where both shapes have a boundary, what lies between them.
+
+    Between two common boundaries every new axis may hold entries of every old one.
+    """
+    starts = [{prod(shape[:a]) for a in range(len(shape) + 1)} for shape in (old, new)]
+    common = starts[0] & starts[1]
+
+    def section(shape: Shape, a: int) -> int:
+        return max(n for n in common if n <= prod(shape[:a]))
+
+    found: dict[int, frozenset[int]] = {}
+    for a, n in enumerate(old):
+        if n > 1:
+            start = section(old, a)
+            found[start] = found.get(start, frozenset()) | axes[a]
+    nothing = frozenset[int]()
+    return tuple(
+        found.get(section(new, a), nothing) if n > 1 else nothing for a, n in enumerate(new)
+    )

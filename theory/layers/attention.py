@@ -30,7 +30,7 @@ def softmax(z: Any, axis: int = -1, *, mask: Any = None) -> Any:
     if mask is None:
         weights = np.exp(z - np.mean(z, axis=axis, keepdims=True))
     else:
-        counts = _checked(mask, z.shape)
+        counts = _checked(mask, z.shape, axis)
         number = np.sum(counts, axis=axis, keepdims=True)
         if not np.all(number):
             raise ShapeError(f"softmax: the mask leaves no entry along axis {axis}")
@@ -39,14 +39,19 @@ def softmax(z: Any, axis: int = -1, *, mask: Any = None) -> Any:
     return weights / np.sum(weights, axis=axis, keepdims=True)
 
 
-def _checked(mask: Any, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _checked(mask: Any, shape: tuple[int, ...], axis: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The mask with all axes, stretched along ``axis`` only, so that the constant is small."""
     counts = np.asarray(mask)
     if not np.isin(counts, (0, 1)).all():
         raise ShapeError("softmax: a mask consists of 0 and 1")
-    try:
-        return np.broadcast_to(counts.astype(np.int64), shape)
-    except ValueError:
-        raise ShapeError(f"softmax: mask {counts.shape} does not fit logits {shape}") from None
+    aligned = counts.reshape((1,) * (len(shape) - counts.ndim) + counts.shape).astype(np.int64)
+    if len(shape) != aligned.ndim or any(
+        n not in (1, m) for n, m in zip(aligned.shape, shape, strict=True)
+    ):
+        raise ShapeError(f"softmax: mask {counts.shape} does not fit logits {shape}")
+    own = list(aligned.shape)
+    own[axis] = shape[axis]
+    return np.broadcast_to(aligned, own)
 
 
 def attention(q: Any, k: Any, v: Any, *, causal: bool = False, scale: Any = None) -> Any:
