@@ -10,6 +10,9 @@ formed; one sample suffices unless samples are coupled.
 A gradient that is wrong but symmetric would pass. So every proof contains a second one, of its own
 gradient: ⟨adjoint, J v⟩ by forward mode equals ⟨gradient, v⟩ by reverse mode for a generic
 direction v in the ambient space.
+
+Divisions are first read as values of an arbitrary odd function (:mod:`numerics.reciprocals`), then,
+if that proves nothing, in the fields.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from numerics.generic import (
     total,
 )
 from numerics.identity import ErrorBound, vanishes
+from numerics.reciprocals import divides, opaque
 from theory.architecture import Architecture
 from theory.backprop import gradient, pushforward
 from theory.errors import ManifoldError
@@ -38,6 +42,7 @@ from theory.rewrite import reassociate, substitute
 from theory.tracing import Traced, record
 
 CHANNEL = "second derivative channel"
+Division = Literal["opaque", "exact", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class ExactResult:
     Attributes:
         verdict: ``proved``; ``refuted``; ``undefined`` if a divisor vanishes on the manifold;
             ``unknown`` if the gradient fails its own proof, which is a defect of the toolkit.
+        division: how the verdict was found: ``opaque``, with an arbitrary odd function in place of
+            1/v, which proves more; ``exact``, with v · 1/v = 1; ``none``, nothing is divided.
         bound: the chance that ``proved`` is wrong.
         failing: parameters and parts of the normal space in which the gradient has a component.
         primes: the fields.
@@ -59,6 +66,7 @@ class ExactResult:
     """
 
     verdict: Literal["proved", "refuted", "undefined", "unknown"]
+    division: Division
     bound: ErrorBound
     failing: tuple[str, ...]
     primes: tuple[int, ...]
@@ -108,6 +116,7 @@ class ExactResult:
             ("degree of the identity, D", self.bound.degree),
             ("arguments of function symbols, m", f"{self.bound.arguments:,}"),
             ("degree of their differences, δ", self.bound.argument_degree),
+            ("division", self.division),
             ("samples", self.batch),
             ("seed", self.seed),
         ]
@@ -139,8 +148,8 @@ def prove_invariance(
 
     Raises:
         ManifoldError: if manifold and architecture have different parameters.
-        ValueSystemError: if the error cannot be reached, or the architecture holds a function or
-            constant without a model.
+        ValueSystemError: if the error cannot be reached, or the architecture holds a function
+            without a model.
     """
     target = tangent or manifold
     for m in (manifold, target):
@@ -149,7 +158,15 @@ def prove_invariance(
     if batch is None:
         batch = num_samples(architecture)
     graph = in_coordinates(tangency_graph(architecture, target, batch), manifold)
-    found = vanishes(graph, bits=bits, seed=seed)
+    division: Division = "none"
+    if divides(graph):
+        division = "opaque"
+        found = vanishes(opaque(graph), bits=bits, seed=seed)
+        if found.verdict == "fails":
+            division = "exact"
+            found = vanishes(graph, bits=bits, seed=seed)
+    else:
+        found = vanishes(graph, bits=bits, seed=seed)
     verdict: Literal["proved", "refuted", "undefined", "unknown"]
     match found.verdict:
         case "holds":
@@ -160,6 +177,7 @@ def prove_invariance(
             verdict = "undefined"
     return ExactResult(
         verdict=verdict,
+        division=division,
         bound=found.bound,
         failing=found.failing,
         primes=found.primes,

@@ -2,8 +2,9 @@
 
 A graph whose outputs should all vanish is evaluated at uniform inputs, with function symbols read
 as joint random functions, in t components over distinct primes drawn at random from a window of N
-primes, all at least p. Let one output be a non-zero quotient whose numerator has degree D and l1
-norm H. It can come out as zero in a component in two ways: the component's prime divides all
+primes, all at least p. Let one output be a non-zero quotient of integer polynomials, as
+:mod:`numerics.sizes` forms it, whose numerator has degree D and l1 norm H; it vanishes where the
+quotient does. It can come out as zero in a component in two ways: the component's prime divides all
 coefficients, of which at most ``log H / log p`` primes of the window do; or a non-zero polynomial
 vanishes at a random point, with probability at most D/p (Schwartz 1980, Zippel 1979). Before that,
 two arguments that differ formally may have collided in all components at once, and their function
@@ -137,24 +138,22 @@ def error_bound(measured: Measured, components: int) -> ErrorBound:
     available = num_primes(LOW, HIGH)
     if not 1 <= components <= available:
         raise ValueSystemError(f"components={components}: it needs 1 <= components <= {available}")
-    vanishing = max((_miss(s, components) for s in measured.outputs.values()), default=-inf)
+    vanishing = max((_log2_miss(s, components) for s in measured.outputs.values()), default=-inf)
     collisions = -inf
     arguments, argument_degree = 0, 0
-    for symbol, met in measured.arguments.items():
-        count = sum(entries for entries, _ in met.values())
-        widest = [size for _, size in met.values()]
-        difference = _largest(widest) + _largest(widest)
+    for symbol, (count, difference) in measured.differences.items():
         arguments += count
         argument_degree = max(argument_degree, difference.degree)
         pairs = count * count if symbol.value_parity else count * (count - 1) // 2
         if pairs:
-            chance = _log_sum(components * _miss(difference, components), -STATE_BITS)
-            collisions = _log_sum(collisions, log2(pairs) + chance)
-    error = _log_sum(components * vanishing, collisions)
-    undefined = collisions if measured.divisors else -inf
+            chance = _log2_sum(components * _log2_miss(difference, components), -STATE_BITS)
+            collisions = _log2_sum(collisions, log2(pairs) + chance)
+    error = _log2_sum(components * vanishing, collisions)
+    has_poles = any(symbol.law.has_pole_at_zero for symbol in measured.differences)
+    undefined = collisions if measured.divisors or has_poles else -inf
     for entries, divisor in measured.divisors:
-        chance = _miss(divisor, components) + log2(entries * components)
-        undefined = _log_sum(undefined, chance)
+        chance = _log2_miss(divisor, components) + log2(max(1, entries * components))
+        undefined = _log2_sum(undefined, chance)
     if undefined >= 0:
         return ErrorBound(0.0, components, _degree(measured), arguments, argument_degree)
     error -= log2(1 - 2.0**undefined)
@@ -183,22 +182,25 @@ def _degree(measured: Measured) -> int:
     return max((s.degree for s in measured.outputs.values()), default=0)
 
 
-def _largest(sizes: list[Size]) -> Size:
-    return Size(
-        max(s.degree for s in sizes),
-        max(s.norm for s in sizes),
-        max(s.denominator_degree for s in sizes),
-        max(s.denominator_norm for s in sizes),
-    )
+def miss_probability(size: Size, components: int) -> float:
+    """The chance that a non-zero value of this size is 0 in all components at a random point.
+
+    At most (D/p + log H / (N log p))ᵗ for t distinct primes of the default window; collisions of
+    arguments of function symbols come on top.
+
+    >>> round(LOW * miss_probability(Size(2), 1), 9)
+    2.0
+    """
+    return float(2.0 ** (components * _log2_miss(size, components)))
 
 
-def _miss(size: Size, components: int) -> float:
+def _log2_miss(size: Size, components: int) -> float:
     """log2 of the chance that a non-zero numerator comes out as zero in one component."""
     dividing = floor(size.norm / log2(LOW) + 1e-9)
     chance = size.degree / LOW + dividing / (num_primes(LOW, HIGH) - components + 1)
     return log2(chance) if 0 < chance < 1 else (-inf if chance <= 0 else 0.0)
 
 
-def _log_sum(a: float, b: float) -> float:
+def _log2_sum(a: float, b: float) -> float:
     high, low = max(a, b), min(a, b)
     return high if low == -inf else high + log2(1 + 2.0 ** (low - high))

@@ -127,6 +127,7 @@ class Law:
         closed_form: z to the SymPy expression, the reference for the chain.
         jumps_at_zero: whether f(0) is a convention between two limits. Proofs leave it open, so
             they hold for each.
+        has_pole_at_zero: whether f(0) is a division by zero, in exact systems too.
     """
 
     derivative: Rule
@@ -135,6 +136,7 @@ class Law:
     centre: Callable[[Any], Any] | None = None
     closed_form: Callable[[Any], sympy.Expr] | None = None
     jumps_at_zero: bool = False
+    has_pole_at_zero: bool = False
 
 
 @singledispatch
@@ -197,6 +199,12 @@ LAWS: Mapping[str, Law | None] = MappingProxyType(
         # f / 2z, not 1 / 2f: a divisor that is 0 where the function has no derivative
         "sqrt": Law(derivative=lambda z, f: f / (2 * z), closed_form=sympy.sqrt),
         "rsqrt": Law(derivative=lambda z, f: -f / (2 * z), closed_form=lambda z: 1 / sympy.sqrt(z)),
+        "reciprocal": Law(
+            derivative=lambda z, f: -f * f,
+            parity="odd",
+            closed_form=lambda z: 1 / z,
+            has_pole_at_zero=True,
+        ),
         "step": Law(
             derivative=lambda z, f: 0 * z,
             parity="odd",
@@ -237,6 +245,7 @@ exp: Activation = Activation("exp")
 log: Activation = Activation("log")
 sqrt: Activation = Activation("sqrt")
 rsqrt: Activation = Activation("rsqrt")
+reciprocal: Activation = Activation("reciprocal")
 step: Activation = Activation("step")
 relu: Activation = Activation("relu")
 normal_cdf: Activation = Activation("normal_cdf")

@@ -101,6 +101,7 @@ FUNCTIONS: Mapping[str, BallFunction] = {
     "log": monotone(lambda z: z.log()),
     "sqrt": monotone(lambda z: z.sqrt()),
     "rsqrt": monotone(lambda z: z.rsqrt()),
+    "reciprocal": lambda z: 1 / z,
     "step": step,
     "relu": leaky(arb(0)),
     "normal_cdf": _normal_cdf,

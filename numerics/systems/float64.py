@@ -36,6 +36,7 @@ FUNCTIONS: Mapping[str, FloatFunction] = {
     "log": np.log,
     "sqrt": np.sqrt,
     "rsqrt": lambda z: 1.0 / np.sqrt(z),
+    "reciprocal": np.reciprocal,
     "step": _step,
     "relu": _relu,
     "normal_cdf": special.ndtr,
@@ -43,7 +44,9 @@ FUNCTIONS: Mapping[str, FloatFunction] = {
     "gelu": lambda z: z * special.ndtr(z),
 }
 
-TAKING_OUT = frozenset({"tanh", "sigmoid", "exp", "log", "sqrt", "step", "relu", "normal_cdf"})
+TAKING_OUT = frozenset(
+    {"tanh", "sigmoid", "exp", "log", "sqrt", "reciprocal", "step", "relu", "normal_cdf"}
+)
 """Names of the functions above that write into ``out``."""
 
 

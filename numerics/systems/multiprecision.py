@@ -132,6 +132,7 @@ def _known(c: Any, activation: Activation) -> MpfFunction | None:
         "log": c.log,
         "sqrt": c.sqrt,
         "rsqrt": lambda z: 1 / c.sqrt(z) if z else c.inf,
+        "reciprocal": lambda z: 1 / z if z else c.inf,
         "step": lambda z: 1 if z > 0 else 0,
         "relu": lambda z: z if z > 0 else 0,
         "normal_cdf": c.ncdf,

@@ -261,8 +261,14 @@ class PrimeField:
         return total if terms <= block else self.reduce(total)
 
     def apply(self, activation: Activation, z: Array) -> Array:
-        """A symbol by its definition, an atom by its centre and the oracle."""
+        """A symbol by its definition, an atom by its centre and the oracle.
+
+        Raises:
+            ZeroDivisionError: if the symbol has a pole at 0, and all residues of an entry are 0.
+        """
         law = activation.law
+        if law.has_pole_at_zero and not z.any(axis=0).all():
+            raise ZeroDivisionError(f"an argument of {activation!r} is 0 in every component")
         element = FieldElement(self, z)
         if law.definition is not None:
             defined: FieldElement = law.definition(element)

@@ -19,9 +19,9 @@ from theory.errors import ValueSystemError
 class Rational(ObjectSystem):
     """FLINT's rational numbers.
 
-    Exact symbols are the gates (``step`` with step(0) = 0, ``relu``, ``leaky_relu``) and unknown
-    functions, read as polynomials: φ⁽ᵏ⁾ is the k-th derivative of the polynomial of φ, so one
-    entry gives a whole chain.
+    Exact symbols are ``reciprocal``, the gates (``step`` with step(0) = 0, ``relu``,
+    ``leaky_relu``) and unknown functions, read as polynomials: φ⁽ᵏ⁾ is the k-th derivative of the
+    polynomial of φ, so one entry gives a whole chain.
 
     Args:
         functions: ascending coefficients of each unknown function by its name, φ = Σ cᵢ zⁱ:
@@ -69,6 +69,8 @@ class Rational(ObjectSystem):
                 or coefficients that do not have the parity of their symbol.
         """
         match activation.name:
+            case "reciprocal":
+                return lambda z: 1 / z
             case "step":
                 return lambda z: fmpq(int(z > 0))
             case "relu":

@@ -1,14 +1,14 @@
 """Explicit rational functions N/D over the integers, as entries of object arrays.
 
-The reference for :mod:`numerics.sizes`: nothing is cancelled but common integer factors, and every
-value of a function symbol is a new variable.
+The reference for :mod:`numerics.sizes`: in lowest terms, where every value of a function
+symbol is a new variable.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
-from math import gcd, log2, prod
+from math import log2, prod
 from typing import Any
 
 import flint
@@ -21,6 +21,7 @@ from theory.graph import Graph
 MAX_TERMS = 3000
 VARIABLES = flint.fmpz_mpoly_ctx.get(tuple(f"v{k}" for k in range(200)), "lex")
 GENERATORS = VARIABLES.gens()
+ONE = VARIABLES.constant(1)
 
 
 class TooLargeError(Exception):
@@ -29,7 +30,7 @@ class TooLargeError(Exception):
 
 @dataclass(frozen=True)
 class Quotient:
-    """N/D with integer polynomials that have no common integer factor."""
+    """N/D with integer polynomials in lowest terms."""
 
     numerator: Any
     denominator: Any
@@ -38,8 +39,8 @@ class Quotient:
         terms = (*self.numerator.coeffs(), *self.denominator.coeffs())
         if len(terms) > MAX_TERMS:
             raise TooLargeError
-        common = gcd(*map(int, terms))
-        if common > 1:
+        common = self.numerator.gcd(self.denominator)
+        if common != 1:
             object.__setattr__(self, "numerator", self.numerator / common)
             object.__setattr__(self, "denominator", self.denominator / common)
 
@@ -74,13 +75,17 @@ class Quotient:
     def __rsub__(self, other: Any) -> "Quotient":
         return quotient(other) - self
 
-    @property
-    def bounds(self) -> tuple[int, float, int, float]:
-        """Degree and log2 of the l1 norm, of the numerator and of the denominator."""
-        return (*_size(self.numerator), *_size(self.denominator))
+    def over(self, denominator: Any) -> Any:
+        """The numerator over a multiple of the denominator.
+
+        Raises:
+            DomainError: if it is none.
+        """
+        return self.numerator * (denominator / self.denominator)
 
 
-def _size(polynomial: Any) -> tuple[int, float]:
+def size_of(polynomial: Any) -> tuple[int, float]:
+    """Degree and log2 of the l1 norm; zeros for 0."""
     norm = sum(abs(int(c)) for c in polynomial.coeffs())
     return (int(polynomial.total_degree()), log2(norm)) if norm else (0, 0.0)
 

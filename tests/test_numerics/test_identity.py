@@ -11,7 +11,7 @@ from numerics import identity
 from numerics.evaluate import Evaluator
 from numerics.identity import Identity, components_for, error_bound, vanishes
 from numerics.primes import LOW, num_primes, random_primes
-from numerics.sizes import Measured, Size, measure
+from numerics.sizes import Divisor, Measured, Size, measure
 from numerics.systems.prime import PrimeField
 from tests.test_theory.graphs import graphs
 from theory.activation import Activation, activation, relu, softplus, tanh
@@ -202,10 +202,11 @@ def test_the_bound_is_the_formula(components, parity):
 
 
 def test_a_difference_of_arguments_is_over_a_common_denominator():
-    met = {0: (2, Size(3, 20.0, 2, 25.0)), 1: (1, Size(1, 0.0, 4, 0.0))}
+    shared, other = Divisor(2, 25.0, "shared"), Divisor(4, 0.0, "other")
+    met = {0: (2, Size(3, 20.0, {shared: 2})), 1: (1, Size(1, 0.0, {shared: 1, other: 1}))}
     found = error_bound(Measured({"zero": Size(1)}, {PHI: met}, ()), 1)
     assert found.argument_degree == 3 + 4
-    error = 3 * (miss(Size(3 + 4, 20 + 25 + 1), 1) + 2.0**-128) + miss(Size(1), 1)
+    error = 3 * (miss(Size(3 + 4, 25 + 1), 1) + 2.0**-128) + miss(Size(1), 1)
     assert found.bits == pytest.approx(-log2(error), rel=1e-9)
 
 

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import assume, example, given, reject
 from hypothesis import strategies as st
 
-from numerics.sizes import FRESH, Size, as_size, measure
-from tests.test_numerics.quotients import TooLargeError, rational_functions
+from numerics.sizes import FRESH, Divisor, Size, as_size, measure
+from tests.test_numerics.quotients import (
+    MAX_TERMS,
+    ONE,
+    TooLargeError,
+    rational_functions,
+    size_of,
+)
 from tests.test_theory.graphs import _STEPS, COVERING, GATED, SMOOTH, UNKNOWN, _like
 from theory.activation import Activation, gelu, normal_cdf, relu, sigmoid, silu, step, tanh
 from theory.activation import activation as symbol
@@ -52,28 +58,42 @@ def graphs_with_constants(draw: Any, max_nodes: int = 6) -> Graph:
 
 
 def assert_bounded(graph: Graph, given: dict[str, Any], sizes: dict[str, Size]) -> None:
-    found = rational_functions(graph, given)
-    measured = measure(graph, sizes).outputs
+    """Over the denominators that sizes describe, written out, entries are polynomials of that size.
+
+    All nodes are outputs, so the divisors' numerators, whose products the denominators are made of,
+    are known too. What is given has the denominators of numbers alone.
+    """
+    whole = Graph(graph.nodes, {str(k): k for k in range(len(graph.nodes))})
+    found = rational_functions(whole, given)
+    measured = measure(whole, sizes).outputs
+    products: dict[Divisor, Any] = {}
+
+    def denominator(size: Size) -> Any:
+        return prod((factor(q) ** e for q, e in size.exponents.items()), start=ONE)
+
+    def factor(q: Divisor) -> Any:
+        if isinstance(q.label, int):
+            return q.label * ONE
+        if q not in products:
+            name = str(q.label[1])
+            common = denominator(measured[name])
+            numerators = [entry.over(common) for entry in found[name].ravel()]
+            products[q] = prod((n for n in numerators if n != 0), start=ONE)
+            assert_within(products[q], q)
+        return products[q]
+
     for name, array in found.items():
-        size = measured[name]
-        claimed = (size.degree, size.norm, size.denominator_degree, size.denominator_norm)
+        common = denominator(measured[name])
         for entry in array.ravel():
-            assert all(a <= b + 1e-9 for a, b in zip(entry.bounds, claimed, strict=True)), (
-                f"{name}: {entry} has {entry.bounds}, not bounded by {claimed}"
-            )
-    for name, array in found.items():
-        assert_common_denominator(array, measured[name])
+            assert_within(entry.over(common), measured[name])
 
 
-def assert_common_denominator(array: Any, size: Size) -> None:
-    """One integer makes all entries whole, as sums of entries rely on."""
-    if size.denominator_degree == 0 and array.size:
-        common = np.lcm.reduce([int(q.denominator.leading_coefficient()) for q in array.ravel()])
-        assert log2(abs(common)) <= size.denominator_norm + 1e-9
-        for entry in array.ravel():
-            scale = int(common) // int(entry.denominator.leading_coefficient())
-            norm = sum(abs(int(c)) for c in entry.numerator.coeffs()) * abs(scale)
-            assert norm == 0 or log2(norm) <= size.norm + 1e-9
+def assert_within(polynomial: Any, bound: Size | Divisor) -> None:
+    if len(polynomial) > MAX_TERMS:
+        raise TooLargeError
+    degree, norm = size_of(polynomial)
+    assert degree <= bound.degree
+    assert norm <= bound.norm + 1e-9
 
 
 def divided_by_integers(p, x):
@@ -121,12 +141,48 @@ def test_given_sizes_are_used(graph, data):
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_a_sum_has_the_norm_of_its_terms(count):
     graph = trace(lambda p, x: {"y": (x["x"] / 3).sum()}, {}, {"x": (count,)})
-    assert measure(graph).outputs["y"] == Size(1, log2(count), 0, log2(3))
+    assert measure(graph).outputs["y"] == Size(1, log2(count), as_size(Fraction(1, 3)).exponents)
+
+
+def bounds(size: Size) -> tuple[int, float, int, float]:
+    return size.degree, size.norm, size.denominator_degree, size.denominator_norm
 
 
 def test_a_sum_of_quotients_has_the_product_of_the_denominators():
     graph = trace(lambda p, x: {"y": (x["x"] / x["d"]).sum()}, {}, {"x": (4,), "d": (4,)})
-    assert measure(graph).outputs["y"] == Size(4, 2.0, 4, 0.0)
+    assert bounds(measure(graph).outputs["y"]) == (4, 2.0, 4, 0.0)
+
+
+def test_a_denominator_that_terms_share_is_paid_for_once():
+    graph = trace(
+        lambda p, x: {"y": sum((x["x"] / x["d"].sum()) ** k for k in (1, 1, 1, 2))},
+        {},
+        {"x": (4,), "d": (4,)},
+    )
+    assert bounds(measure(graph).outputs["y"])[::2] == (2, 2)
+
+
+def test_a_denominator_cancels_that_of_the_divisor():
+    graph = trace(
+        lambda p, x: {"y": (x["x"] / x["d"].sum()) / (x["z"] / x["d"].sum()).sum()},
+        {},
+        {"x": (4,), "d": (4,), "z": (4,)},
+    )
+    assert bounds(measure(graph).outputs["y"])[::2] == (1, 1)
+
+
+def test_layers_of_softmax_add_degrees():
+    """Products of all denominators would have degree 4¹⁰."""
+
+    def layers(p, x):
+        h = x["x"]
+        for _ in range(10):
+            e = np.exp(h)
+            h = h + e / e.sum(axis=-1, keepdims=True)
+        return {"y": h}
+
+    size = measure(trace(layers, {}, {"x": (3, 4)})).outputs["y"]
+    assert (size.degree, size.denominator_degree) == (31, 30)
 
 
 def test_scatter_counts_the_entries_that_meet():
@@ -189,4 +245,4 @@ def test_a_divisor_broadcast_from_constants_is_measured_by_its_entries():
     column = np.array([[2], [3]])
     wide = trace(lambda p, x: {"y": (x["x"] / column).sum(axis=0)}, {}, {"x": (2, 1000)})
     assert any(isinstance(node.primitive, Broadcast) for node in wide.nodes)
-    assert measure(wide).outputs["y"] == Size(1, log2(3) + 1, 0, log2(6))
+    assert bounds(measure(wide).outputs["y"]) == (1, log2(3) + 1, 0, log2(6))

@@ -40,6 +40,7 @@ def hypotheses(field: GradientField, *, divides: bool) -> tuple[str, ...]:
 
 _DOMAIN = dict.fromkeys(("relu", "leaky_relu", "step"), " away from its kink")
 _DOMAIN |= dict.fromkeys(("log", "sqrt", "rsqrt"), " of positive numbers")
+_DOMAIN["reciprocal"] = " away from 0"
 
 
 def _about(activation: Activation) -> str:

@@ -161,6 +161,8 @@ def _rational_value(activation: Activation, z: Number) -> Number:
     match activation.name:
         case "step" if z != 0:
             return int(z > 0)
+        case "reciprocal" if z != 0:
+            return 1 / Fraction(z)
         case "log" if z == 1:
             return 0
         case "sqrt" | "rsqrt" if z > 0:
