@@ -81,10 +81,12 @@ def gradient(
         node = graph.nodes[k]
         operands = [values[j] for j in node.operands]
         wanted = [j in live for j in node.operands]
+        builder.scope = node.scope
         pulled = pull(node, operands, values[k], adjoints[k], wanted)
         for j, contribution in zip(node.operands, pulled, strict=True):
             if contribution is not None:
                 _accumulate(adjoints, j, contribution)
+    builder.scope = ""
     found = {name: values[k].number for name, k in graph.outputs.items()}
     for name, k in sources.items():
         if f"{GRADIENT}:{name}" in found:

@@ -18,11 +18,15 @@ from theory.primitives import Input, Parameter, Primitive, Shape, result_shape
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One primitive applied to earlier nodes; ``shape`` is what its shape rule gives."""
+    """One primitive applied to earlier nodes; ``shape`` is what its shape rule gives.
+
+    ``scope`` says for readers which layer recorded it (:mod:`theory.scope`).
+    """
 
     primitive: Primitive
     operands: tuple[int, ...]
     shape: Shape
+    scope: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,8 @@ class Builder:
 
     nodes: list[Node] = field(default_factory=list)
     _numbers: dict[tuple[Primitive, tuple[int, ...]], int] = field(default_factory=dict)
+    scope: str = ""  # of the nodes that are added next
+    scopes: dict[str, int] = field(default_factory=dict)  # how often each was entered
 
     def add(self, primitive: Primitive, *operands: int) -> int:
         """The number of the value ``primitive(operands)``, new or known.
@@ -115,14 +121,17 @@ class Builder:
         if key not in self._numbers:
             shape = result_shape(primitive, tuple(self.nodes[j].shape for j in operands))
             self._numbers[key] = len(self.nodes)
-            self.nodes.append(Node(primitive, operands, shape))
+            self.nodes.append(Node(primitive, operands, shape, self.scope))
         return self._numbers[key]
 
     def extend(self, graph: Graph) -> tuple[int, ...]:
         """Copy a graph in; entry k is the number here of its node k."""
         numbers: list[int] = []
+        outer = self.scope
         for node in graph.nodes:
+            self.scope = node.scope or outer
             numbers.append(self.add(node.primitive, *(numbers[j] for j in node.operands)))
+        self.scope = outer
         return tuple(numbers)
 
     def finish(self, outputs: Mapping[str, int]) -> Graph:
@@ -130,7 +139,7 @@ class Builder:
         needed = _ancestors(self.nodes, outputs.values())
         position = {k: n for n, k in enumerate(needed)}
         nodes = tuple(
-            Node(node.primitive, tuple(position[j] for j in node.operands), node.shape)
+            Node(node.primitive, tuple(position[j] for j in node.operands), node.shape, node.scope)
             for node in (self.nodes[k] for k in needed)
         )
         return Graph(nodes, {name: position[k] for name, k in outputs.items()})
