@@ -68,7 +68,7 @@ class Evaluator:
         self.system = system
         self.lead = lead
         self._dtype = system.constant((Fraction(0),), (), 1).dtype
-        self._steps = tuple(_step(node, graph, system, lead) for node in graph.nodes)
+        self._steps = tuple(operation(node, graph, system, lead) for node in graph.nodes)
         self._uses = _last_uses(graph)
         self._widest = max((prod(node.shape) for node in graph.nodes), default=0)
         # list.pop and list.append are atomic: calls in several threads never share a workspace
@@ -186,7 +186,8 @@ def _last_uses(graph: Graph) -> _Uses:
     return _Uses(*(tuple(map(tuple, rows)) for rows in (dead, early, late)))
 
 
-def _step(node: Node, graph: Graph, system: NumberSystem, lead: int) -> Step:
+def operation(node: Node, graph: Graph, system: NumberSystem, lead: int = 0) -> Step:
+    """What computes a node of the graph from its operands: ``operation(…)(system, *operands)``."""
     shapes = [graph.nodes[j].shape for j in node.operands]
     match node.primitive:
         case Parameter() | Input():
