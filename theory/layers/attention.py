@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from theory.errors import ShapeError
+from theory.scope import layer
 
 
+@layer
 def softmax(z: Any, axis: int = -1, *, mask: Any = None) -> Any:
     """E(z - m) / Σ E(z - m), with m the mean of the unmasked z and masked entries exactly 0.
 
@@ -54,6 +56,7 @@ def _checked(mask: Any, shape: tuple[int, ...], axis: int) -> np.ndarray[Any, np
     return np.broadcast_to(aligned, own)
 
 
+@layer
 def attention(q: Any, k: Any, v: Any, *, causal: bool = False, scale: Any = None) -> Any:
     """Σ_s softmax_s(scale · ⟨q_t, k_s⟩) v_s for every head (arXiv 1706.03762).
 

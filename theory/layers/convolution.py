@@ -13,8 +13,10 @@ import numpy as np
 
 from theory.errors import ShapeError
 from theory.layers.windows import Pair, check_image, pair, patches
+from theory.scope import layer
 
 
+@layer
 def conv2d(
     x: Any,
     kernel: Any,
@@ -72,6 +74,7 @@ def conv2d(
     return np.reshape(y, (*y.shape[:3], c_out))
 
 
+@layer
 def depthwise_conv2d(
     x: Any,
     kernel: Any,

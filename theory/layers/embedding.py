@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from theory.errors import ShapeError
+from theory.scope import layer
 from theory.value import Value
 
 
+@layer
 def embedding(x: Any, table: Any) -> Any:
     """The row of ``table`` for each token, or x @ table for tokens given as vectors.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from theory.activation import Activation, sigmoid, step
+from theory.scope import layer
 
 
+@layer
 def prelu(z: Any, slope: Any) -> Any:
     """z where z > 0, slope · z elsewhere, with a trained slope for each unit (arXiv 1502.01852).
 
@@ -25,6 +27,7 @@ def prelu(z: Any, slope: Any) -> Any:
     return z * (gate + slope * (1 - gate))
 
 
+@layer
 def glu(a: Any, b: Any, phi: Activation = sigmoid) -> Any:
     """a · φ(b), a gated linear unit (arXiv 2002.05202).
 
@@ -40,6 +43,7 @@ def glu(a: Any, b: Any, phi: Activation = sigmoid) -> Any:
     return a * phi(b)
 
 
+@layer
 def dropout(x: Any, mask: Any) -> Any:
     """x · mask, for a mask that is part of the data: arbitrary numbers, kept units scaled or not.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from theory.errors import ShapeError
+from theory.scope import layer
 
 
 def _scaled(x: Any, gain: Any, bias: Any) -> Any:
@@ -25,6 +26,7 @@ def _standardised(x: Any, axes: tuple[int, ...], eps: Any) -> Any:
     return deviation / np.sqrt(variance + eps)
 
 
+@layer
 def batch_norm(
     x: Any, gain: Any = None, bias: Any = None, *, eps: Any, mean: Any = None, variance: Any = None
 ) -> Any:
@@ -57,6 +59,7 @@ def batch_norm(
     return _scaled(normal, gain, bias)
 
 
+@layer
 def layer_norm(x: Any, gain: Any = None, bias: Any = None, *, eps: Any) -> Any:
     """gain · (x - m) / √(v + ε) + bias, with m and v over the last axis (arXiv 1607.06450).
 
@@ -72,6 +75,7 @@ def layer_norm(x: Any, gain: Any = None, bias: Any = None, *, eps: Any) -> Any:
     return _scaled(_standardised(x, (len(x.shape) - 1,), eps), gain, bias)
 
 
+@layer
 def rms_norm(x: Any, gain: Any = None, *, eps: Any) -> Any:
     """gain · x / √(mean x² + ε), the mean over the last axis (arXiv 1910.07467).
 
@@ -86,6 +90,7 @@ def rms_norm(x: Any, gain: Any = None, *, eps: Any) -> Any:
     return _scaled(x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps), gain, None)
 
 
+@layer
 def group_norm(x: Any, groups: int, gain: Any = None, bias: Any = None, *, eps: Any) -> Any:
     """gain · (x - m) / √(v + ε) + bias, m and v over places and a group's features, by sample.
 

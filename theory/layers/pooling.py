@@ -12,8 +12,10 @@ import numpy as np
 
 from theory.errors import ShapeError
 from theory.layers.windows import Pair, check_image, pair, patches, window_places
+from theory.scope import layer
 
 
+@layer
 def avg_pool2d(
     x: Any, window: int | Pair, *, stride: int | Pair | None = None, padding: int | Pair = 0
 ) -> Any:
@@ -46,6 +48,7 @@ def avg_pool2d(
     return np.mean(found, axis=(2, 4))
 
 
+@layer
 def max_pool2d(
     x: Any, window: int | Pair, *, stride: int | Pair | None = None, padding: int | Pair = 0
 ) -> Any:
@@ -94,6 +97,7 @@ def _largest(values: list[Any]) -> Any:
     return values[0]
 
 
+@layer
 def flatten(x: Any) -> Any:
     """All axes after the batch as one, (batch, -1), row by row.
 

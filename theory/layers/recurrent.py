@@ -13,6 +13,7 @@ import numpy as np
 
 from theory.activation import Activation, sigmoid, tanh
 from theory.errors import ShapeError
+from theory.scope import layer
 
 Step = Callable[[Any, Any], Any]  # (x_t, state or None) to the next state
 
@@ -27,6 +28,7 @@ def _unrolled(x: Any, step: Step, cell: str) -> Any:
     return np.stack(states, axis=1)
 
 
+@layer
 def elman(x: Any, w: Any, u: Any, b: Any, phi: Activation = tanh) -> Any:
     """h_t = φ(x_t w + h_{t-1} u + b), h_0 = 0 (Elman 1990).
 
@@ -57,6 +59,7 @@ def elman(x: Any, w: Any, u: Any, b: Any, phi: Activation = tanh) -> Any:
     return _unrolled(x, step, "elman")
 
 
+@layer
 def gru(
     x: Any,
     w_update: Any,
