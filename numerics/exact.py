@@ -10,9 +10,6 @@ formed; one sample suffices unless samples are coupled.
 A gradient that is wrong but symmetric would pass. So every proof contains a second one, of its own
 gradient: ⟨adjoint, J v⟩ by forward mode equals ⟨gradient, v⟩ by reverse mode for a generic
 direction v in the ambient space.
-
-Divisions are first read as values of an arbitrary odd function (:mod:`numerics.reciprocals`), then,
-if that proves nothing, in the fields.
 """
 
 from __future__ import annotations
@@ -28,8 +25,7 @@ from numerics.generic import (
     pair,
     total,
 )
-from numerics.identity import ErrorBound, vanishes
-from numerics.reciprocals import divides, opaque
+from numerics.identity import Division, ErrorBound, vanishes
 from theory.architecture import Architecture
 from theory.backprop import gradient, pushforward
 from theory.errors import ManifoldError
@@ -42,7 +38,6 @@ from theory.rewrite import reassociate, substitute
 from theory.tracing import Traced, record
 
 CHANNEL = "second derivative channel"
-Division = Literal["opaque", "exact", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class ExactResult:
         verdict: ``proved``; ``refuted``; ``undefined`` if a divisor vanishes on the manifold;
             ``unknown`` if the gradient fails its own proof, which is a defect of the toolkit.
         division: how the verdict was found: ``opaque``, with an arbitrary odd function in place of
-            1/v, which proves more; ``exact``, with v · 1/v = 1; ``none``, nothing is divided.
+            1/v, which proves more; ``exact``, with v · 1/v = 1; ``none`` without division.
         bound: the chance that ``proved`` is wrong.
         failing: parameters and parts of the normal space in which the gradient has a component.
         primes: the fields.
@@ -158,15 +153,7 @@ def prove_invariance(
     if batch is None:
         batch = num_samples(architecture)
     graph = in_coordinates(tangency_graph(architecture, target, batch), manifold)
-    division: Division = "none"
-    if divides(graph):
-        division = "opaque"
-        found = vanishes(opaque(graph), bits=bits, seed=seed)
-        if found.verdict == "fails":
-            division = "exact"
-            found = vanishes(graph, bits=bits, seed=seed)
-    else:
-        found = vanishes(graph, bits=bits, seed=seed)
+    found = vanishes(graph, bits=bits, seed=seed)
     verdict: Literal["proved", "refuted", "undefined", "unknown"]
     match found.verdict:
         case "holds":
@@ -177,7 +164,7 @@ def prove_invariance(
             verdict = "undefined"
     return ExactResult(
         verdict=verdict,
-        division=division,
+        division=found.division,
         bound=found.bound,
         failing=found.failing,
         primes=found.primes,

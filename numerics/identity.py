@@ -17,8 +17,12 @@ their function values with it. So, with G the l1 norm of a difference,
 
 (Gulwani and Necula 2005 interpret functions at random in this way). Values of functions favour no
 residue by more than 2⁻⁶⁴, which is less than what is lost by writing the window's lower end for p.
-True identities never fail. Where the graph divides, the bound is conditioned on no divisor having
-come out as zero.
+True identities never fail. The bound is conditioned on no divisor having come out as zero, and no
+prime dividing a denominator of the graph's numbers: points and primes are drawn again until then.
+
+Where the graph divides, the identity is tested twice, with half of the error for each: at first 1/v
+is read as the value at v of an arbitrary odd function (:mod:`numerics.reciprocals`), which proves
+more, and keeps degrees low; only if that identity fails, division is that of the fields.
 """
 
 from __future__ import annotations
@@ -32,8 +36,9 @@ import numpy as np
 
 from numerics.evaluate import Evaluator
 from numerics.primes import HIGH, LOW, num_primes, random_primes
+from numerics.reciprocals import divides, opaque
 from numerics.sizes import Measured, Size, measure
-from numerics.systems.prime import PrimeField
+from numerics.systems.prime import NoResidueError, PrimeField
 from numerics.systems.system import Array
 from theory.errors import ValueSystemError
 from theory.graph import Graph
@@ -41,6 +46,9 @@ from theory.graph import Graph
 MAX_COMPONENTS = 40
 STATE_BITS = 128  # of the oracle: two arguments share a state with probability 2^-128
 REDRAWS = 5  # points tried before a divisor counts as zero everywhere
+FEW = 4  # components with which something false is seen to fail, whatever the error would be
+
+Division = Literal["opaque", "exact", "none"]
 
 Point = Callable[[PrimeField], Mapping[str, Array]]
 
@@ -74,12 +82,15 @@ class Identity:
         failing: names of the outputs that do not vanish.
         bound: the chance that ``holds`` is wrong.
         primes: the fields.
+        division: how 1/v was read: ``opaque``, an arbitrary odd function of v, which proves more;
+            ``exact``, in the fields; ``none`` if nothing is divided by what is not a constant.
     """
 
     verdict: Literal["holds", "fails", "undefined"]
     failing: tuple[str, ...]
     bound: ErrorBound
     primes: tuple[int, ...]
+    division: Division = "none"
 
 
 def vanishes(
@@ -100,8 +111,8 @@ def vanishes(
         sizes: of the values that ``point`` gives, over variables of their own.
 
     Raises:
-        ValueSystemError: if the error cannot be reached, or a constant or a function has no value
-            in the fields.
+        ValueSystemError: if the error cannot be reached and nothing is seen to fail, or a number
+            or a function has no value in the fields.
 
     >>> from theory.tracing import trace
     >>> square = trace(
@@ -112,7 +123,37 @@ def vanishes(
     >>> vanishes(square, bits=60, seed=0).verdict
     'fails'
     """
-    bound = components_for(measure(graph, sizes), bits)
+    if not divides(graph):
+        return _tested(graph, "none", bits, seed, point, sizes)
+    found = _tested(opaque(graph), "opaque", bits + 1, seed, point, sizes)
+    return (
+        found if found.verdict != "fails" else _tested(graph, "exact", bits + 1, seed, point, sizes)
+    )
+
+
+def _tested(
+    graph: Graph,
+    division: Division,
+    bits: float,
+    seed: int,
+    point: Point | None,
+    sizes: Mapping[str, Size] | None,
+) -> Identity:
+    measured = measure(graph, sizes)
+    try:
+        bound = components_for(measured, bits)
+    except ValueSystemError:
+        found = _evaluated(graph, division, error_bound(measured, FEW), seed, point)
+        if found.verdict == "fails":
+            return found
+        raise
+    return _evaluated(graph, division, bound, seed, point)
+
+
+def _evaluated(
+    graph: Graph, division: Division, bound: ErrorBound, seed: int, point: Point | None
+) -> Identity:
+    without_residue: NoResidueError | None = None
     for attempt in range(REDRAWS):
         primes = random_primes(bound.components, seed + attempt)
         field = PrimeField(primes, seed + attempt)
@@ -123,10 +164,16 @@ def vanishes(
             }
             values = Evaluator(graph, field, lead=1)({**uniform, **given})
         except ZeroDivisionError:
+            without_residue = None
+            continue
+        except NoResidueError as error:
+            without_residue = error
             continue
         failing = tuple(name for name, value in values.items() if np.any(value))
-        return Identity("fails" if failing else "holds", failing, bound, primes)
-    return Identity("undefined", (), bound, primes)
+        return Identity("fails" if failing else "holds", failing, bound, primes, division)
+    if without_residue:
+        raise without_residue
+    return Identity("undefined", (), bound, primes, division)
 
 
 def error_bound(measured: Measured, components: int) -> ErrorBound:
@@ -151,6 +198,10 @@ def error_bound(measured: Measured, components: int) -> ErrorBound:
     error = _log2_sum(components * vanishing, collisions)
     has_poles = any(symbol.law.has_pole_at_zero for symbol in measured.differences)
     undefined = collisions if measured.divisors or has_poles else -inf
+    excluded = floor(measured.denominators / log2(LOW) + 1e-9)
+    if excluded:
+        chance = log2(components * excluded / (available - components + 1))
+        undefined = _log2_sum(undefined, chance)
     for entries, divisor in measured.divisors:
         chance = _log2_miss(divisor, components) + log2(max(1, entries * components))
         undefined = _log2_sum(undefined, chance)

@@ -221,11 +221,13 @@ class Measured:
         arguments: for each function symbol, whatever its order, the nodes at which it is evaluated,
             with the number of entries and the size of the argument.
         divisors: number of entries and size of everything that is divided by, each value once.
+        denominators: log2 of an integer that all odd factors of denominators of numbers divide.
     """
 
     outputs: Mapping[str, Size]
     arguments: Mapping[Activation, Mapping[int, tuple[int, Size]]]
     divisors: tuple[tuple[int, Size], ...]
+    denominators: float = 0.0
 
     @cached_property
     def differences(self) -> Mapping[Activation, tuple[int, Size]]:
@@ -274,7 +276,19 @@ def measure(graph: Graph, given: Mapping[str, Size] | None = None) -> Measured:
             case _:
                 sizes.append(_measure_node(node.primitive, operands, shapes, given))
     outputs = {name: sizes[k] for name, k in graph.outputs.items()}
-    return Measured(outputs, arguments, tuple(divisors.values()))
+    return Measured(outputs, arguments, tuple(divisors.values()), _denominators(graph))
+
+
+def _denominators(graph: Graph) -> float:
+    numbers: set[tuple[Fraction, ...]] = set()
+    for node in graph.nodes:
+        match node.primitive:
+            case Constant(values):
+                numbers.add(values)
+            case Apply(Activation(slope=Fraction() as slope)):
+                numbers.add((slope,))
+    odd = {q for values in numbers for q in _of_numbers(values).exponents if q.label != 2}
+    return sum((q.norm for q in odd), 0.0)
 
 
 def _viewed(graph: Graph, k: int) -> int:

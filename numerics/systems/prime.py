@@ -30,6 +30,10 @@ MAX_PRIME = 1 << 23
 TILE = 1 << 16  # entries reduced at once, so that every pass stays in the cache
 
 
+class NoResidueError(ValueSystemError):
+    """A number whose denominator one of the primes divides: another prime will do."""
+
+
 @dataclass(frozen=True)
 class PrimeField:
     """GF(p_1) × … × GF(p_t) with function symbols read as keyed random functions.
@@ -133,7 +137,8 @@ class PrimeField:
         """Residues of exact entries, shape ``(t, 1, ..., 1, *shape)`` with ``lead`` leading axes.
 
         Raises:
-            ValueSystemError: if ``lead`` is 0, or a prime divides a denominator.
+            ValueSystemError: if ``lead`` is 0.
+            NoResidueError: if a prime divides a denominator.
         """
         if lead < 1:
             raise ValueSystemError(f"lead={lead}: axis 0 holds the components, so lead is >= 1")
@@ -338,5 +343,5 @@ def _rational(value: Any, position: int) -> Fraction:
 
 def _residue(value: Fraction, p: int) -> int:
     if value.denominator % p == 0:
-        raise ValueSystemError(f"{value} modulo {p}: the prime divides the denominator")
+        raise NoResidueError(f"{value} modulo {p}: the prime divides the denominator")
     return value.numerator * pow(value.denominator, -1, p) % p

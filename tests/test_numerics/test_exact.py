@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from numerics.evaluate import Evaluator
 from numerics.exact import CHANNEL, ExactResult, prove_invariance, tangency_graph
+from numerics.identity import REDRAWS
 from numerics.primes import random_primes
 from numerics.systems.prime import PrimeField
 from proofs_check.networks import draw_partition
@@ -325,13 +327,18 @@ def test_other_parameters_are_refused(swapped):
         prove_invariance(NET, both[0], tangent=both[1])
 
 
-def test_a_constant_without_residue_is_refused():
-    """Its denominator is the first prime that seed 0 draws."""
-    number = Fraction(1, random_primes(1, seed=0)[0])
+@pytest.mark.parametrize("known", [1, 2, REDRAWS])
+def test_primes_that_divide_a_denominator_are_drawn_again(known):
+    """The denominator is the product of the first primes that the next seeds draw."""
+    number = Fraction(1, prod(random_primes(1, seed=seed)[0] for seed in range(known)))
     net = Architecture(lambda p, x: x @ p["W"] * number, {"x": 1, "y": 1}, {"W": ("x", "y")})
-    with pytest.raises(ValueSystemError, match=r"the prime divides the denominator$"):
-        prove_invariance(net, ambient(net), seed=0)
-    assert verdict(net, ambient(net), seed=1) == "proved"
+    if known == REDRAWS:
+        with pytest.raises(ValueSystemError, match=r"the prime divides the denominator$"):
+            prove_invariance(net, ambient(net), seed=0)
+    else:
+        found = prove_invariance(net, ambient(net), seed=0)
+        assert (found.verdict, found.error_bits >= 60) == ("proved", True)
+        assert found.primes == random_primes(len(found.primes), seed=known)
 
 
 def test_no_large_tensor_is_formed():
