@@ -20,6 +20,8 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.e5_sparse",
     "proofs_check.claims.e5e_tying",
     "proofs_check.claims.e8_parity",
+    "proofs_check.claims.n9_mirror",
+    "proofs_check.claims.n10_zero",
     "proofs_check.claims.digits",
 )
 
