@@ -7,7 +7,7 @@ cross-entropy gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
@@ -27,7 +27,7 @@ from theory.backprop import gradient
 from theory.errors import ArchitectureError, ValueSystemError
 from theory.graph import Builder, Graph
 from theory.manifold.base import Manifold
-from theory.primitives import Concatenate, Input
+from theory.primitives import Concatenate, Input, Shape
 from theory.rewrite import substitute
 from theory.tracing import Traced, record, trace
 
@@ -49,6 +49,8 @@ def generic_batch(architecture: Architecture) -> int:
 def gradient_graph(architecture: Architecture, batch: int, adjoints: Adjoints = "all") -> Graph:
     """The gradients alone, as a graph of free inputs: parameters, data and free adjoint entries.
 
+    A parameter that frozen units cut off has no output: its gradient is 0.
+
     Raises:
         ArchitectureError: if adjoints are restricted along an output axis that does not exist.
     """
@@ -64,9 +66,10 @@ def gradient_graph(architecture: Architecture, batch: int, adjoints: Adjoints = 
             )
         given["adjoint:y"] = _sum_free(builder, shape)
     values = substitute(builder, graph, given)
-    return builder.finish(
-        {p: values[f"grad:{p}"].number for p in architecture.parameters},
-    )
+    found = {
+        p: values[f"grad:{p}"].number for p in architecture.parameters if f"grad:{p}" in values
+    }
+    return builder.finish(found)
 
 
 def _sum_free(builder: Builder, shape: tuple[int, ...]) -> Traced:
@@ -77,6 +80,30 @@ def _sum_free(builder: Builder, shape: tuple[int, ...]) -> Traced:
     first = record(builder, Input("adjoint:free", (*shape[:-1], shape[-1] - 1)))
     last = -first.sum(-1, keepdims=True)
     return first.record(Concatenate(len(shape) - 1), last)
+
+
+def flatten(values: Mapping[str, Array], shapes: Mapping[str, Shape], lead: Shape) -> Array:
+    """Arrays by parameter, 0 where missing, as rows ``(*lead, P)`` in the order of ``shapes``."""
+    rows = np.zeros((*lead, sum(map(prod, shapes.values()))))
+    start = 0
+    for p, shape in shapes.items():
+        stop = start + prod(shape)
+        if p in values:
+            own = values[p]
+            rows[..., start:stop] = own.reshape(*own.shape[: len(lead)], stop - start)
+        start = stop
+    return rows
+
+
+def unflatten(rows: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
+    """Rows ``(*lead, P)`` as arrays by parameter."""
+    values: dict[str, Array] = {}
+    start = 0
+    for p, shape in shapes.items():
+        stop = start + prod(shape)
+        values[p] = rows[..., start:stop].reshape(*rows.shape[:-1], *shape)
+        start = stop
+    return values
 
 
 @dataclass(frozen=True)
@@ -125,24 +152,13 @@ class RandomGradients:
         )
 
     def _at(self, points: Array, trials: int, stream: str) -> Array:
-        given: dict[str, Array] = {}
-        start = 0
-        for p, shape in self.architecture.parameter_shapes.items():
-            stop = start + prod(shape)
-            given[p] = points[:, start:stop].reshape((1, len(points), *shape))
-            start = stop
+        shapes = self.architecture.parameter_shapes
+        given = unflatten(points[None], shapes)
         for name, shape in self._graph.input_shapes.items():
             if name not in given:
                 given[name] = self.field.random((trials, *shape), f"{stream}:{name}")
-        values = self._evaluator(given)
-        rows = np.empty((trials, points.shape[1]))
-        start = 0
-        for p, shape in self.architecture.parameter_shapes.items():
-            stop = start + prod(shape)
-            own = values[p]
-            rows[:, start:stop] = own.reshape(own.shape[1], stop - start)
-            start = stop
-        return rows
+        found: Array = flatten(self._evaluator(given), shapes, (1, trials))[0]
+        return found
 
     @cached_property
     def _graph(self) -> Graph:
@@ -153,7 +169,9 @@ class RandomGradients:
         return Evaluator(self._graph, self.field, lead=2)
 
 
-def uniform_points(manifold: Manifold, field: PrimeField, count: int, stream: str) -> Array:
+def uniform_points(
+    manifold: Manifold, shapes: Mapping[str, Shape], field: PrimeField, count: int, stream: str
+) -> Array:
     """Uniform points of a manifold over one prime field, as rows (count, P)."""
     embedding = trace(lambda _, free: manifold.embed(free), {}, manifold.free_shapes)
     free = {
@@ -161,11 +179,8 @@ def uniform_points(manifold: Manifold, field: PrimeField, count: int, stream: st
         for name, s in manifold.free_shapes.items()
     }
     theta = Evaluator(embedding, field, lead=2)(free)
-    rows = [
-        np.broadcast_to(theta[p], (1, count, *shape)).reshape(count, prod(shape))
-        for p, shape in manifold.shapes.items()
-    ]
-    return np.concatenate(rows, axis=1)
+    points: Array = flatten(theta, shapes, (1, count))[0]
+    return points
 
 
 def gradient_rank(
@@ -207,6 +222,6 @@ def gradient_rank(
     wanted = architecture.num_parameters + MARGIN
     for start in range(0, wanted, gradients.block):
         count = min(gradients.block, wanted - start)
-        points = partial(uniform_points, manifold, field, count)
+        points = partial(uniform_points, manifold, architecture.parameter_shapes, field, count)
         span.extend(gradients(points, count, str(start)))
     return span.rank
