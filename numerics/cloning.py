@@ -22,6 +22,7 @@ from numerics.parity import base_gradient_scales, prove_parity
 from numerics.systems.float64 import Float64
 from numerics.systems.system import Array
 from theory.architecture import Architecture
+from theory.axes import axis_names
 from theory.backprop import gradient
 from theory.errors import ManifoldError
 from theory.html_table import html_table
@@ -43,7 +44,7 @@ class ParityReceipt:
         outputs: largest difference of outputs at the given parameters on random data, relative to
             the largest output.
         gradients: the same for the gradient of every parameter, against the base's times its
-            known factor.
+            known factor, relative to the largest entry of all.
     """
 
     exact: Identity
@@ -118,14 +119,14 @@ def clone(
         partition: of the wider axes; axes left out stay as they are.
         leaf: a seed, to move to a random leaf of IE∩OE by zero-sum parts as large as the weights.
         scales: further factors of parameters, arrays that broadcast against the base's. Heads
-            that are widened inside r-fold need queries rescaled by 1/√r
-            (:func:`theory.zoo.query_scales`).
+            that are widened inside need rescaled queries
+            (:func:`theory.widening.query_scales`).
         bits: the exact receipt's error is at most 2^-bits.
         seed: of the exact receipt and of the data for the numbers.
 
     Raises:
-        ManifoldError: if an axis of the partition is unknown, or does not have one block for each
-            unit of the base.
+        ManifoldError: if an axis of the partition is unknown or one of the data or outputs, or
+            does not have one block for each unit of the base.
         ArchitectureError: if the forward function does not follow the wider axes.
 
     >>> from theory.partition import make_partition
@@ -164,6 +165,11 @@ def _widened(
                 f"axis {axis!r}: the base has {base.sizes.get(axis)} units, the partition "
                 f"{blocks.num_blocks} blocks; block k stands for unit k"
             )
+    graph = base.graph()
+    outputs = axis_names(graph, base.declared_axes)[graph.outputs["y"]]
+    for axis, blocks in partition.items():
+        if blocks.size > blocks.num_blocks and axis in (*base.inputs, *outputs):
+            raise ManifoldError(f"axis {axis!r}: inputs and outputs have no clones")
     sizes = {
         axis: partition[axis].size if axis in partition else n for axis, n in base.sizes.items()
     }
@@ -202,14 +208,15 @@ def _differences(
         for net, theta in ((base, parameters), (wide, point))
     )
     factors = base_gradient_scales(wide, partition, scales)
-    gradients = {}
+    expected = {}
     for p, axes in wide.parameters.items():
-        expected = narrow[f"grad:{p}"] * factors[p].astype(np.float64)
+        expected[p] = narrow[f"grad:{p}"] * factors[p].astype(np.float64)
         for k, axis in enumerate(axes):
-            expected = partition[axis].expand(expected, k - len(axes))
-        gradients[p] = _relative(broad[f"grad:{p}"], expected)
-    return _relative(broad["y"], narrow["y"]), gradients
+            expected[p] = partition[axis].expand(expected[p], k - len(axes))
+    largest = max(_largest(slope) for slope in expected.values()) or 1.0
+    gradients = {p: _largest(broad[f"grad:{p}"] - g) / largest for p, g in expected.items()}
+    return _largest(broad["y"] - narrow["y"]) / (_largest(narrow["y"]) or 1.0), gradients
 
 
-def _relative(found: Array, expected: Array) -> float:
-    return float(np.abs(found - expected).max() / (np.abs(expected).max() or 1.0))
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max())

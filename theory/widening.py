@@ -11,6 +11,8 @@ units get 0, where φ(0) = 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,9 @@ def widen(
     scales: Scales | None = None,
 ) -> dict[str, Any]:
     """The block-constant parameters of ``architecture`` that compute the base network.
+
+    A parameter whose uses exchange source and target, as of tied embeddings, is divided by the
+    clones of its first use's sources; no choice keeps the function there.
 
     Args:
         architecture: the wide network.
@@ -62,6 +67,31 @@ def widen(
     return manifold.embed(coordinates)
 
 
+def query_scales(partition: Partition, axis: str, queries: Mapping[str, int]) -> dict[str, Any]:
+    """Factors of queries that keep ⟨q, k⟩ / √width when heads are widened inside.
+
+    The scores of N₀ units become those of N; unit i is met n_i times. With √(N / N₀) / n_i before
+    its query the scores are those of the base. For r-fold heads this is 1/√r.
+
+    Args:
+        partition: blocks of the wide ``axis``; block i stands for unit i.
+        axis: of queries and keys inside a head.
+        queries: the parameters that make queries, and how many axes follow ``axis`` in each.
+
+    >>> from theory.partition import AxisPartition
+    >>> four = {"k": AxisPartition(4, ((0, 1, 2, 3),))}
+    >>> query_scales(four, "k", {"Wq": 0})["Wq"]
+    array([Fraction(1, 2)], dtype=object)
+    """
+    blocks = partition[axis]
+    squared = Fraction(blocks.size, blocks.num_blocks)
+    root: Fraction | float = Fraction(isqrt(squared.numerator), isqrt(squared.denominator))
+    if root * root != squared:
+        root = float(squared) ** 0.5
+    factors = np.array([root / len(block) for block in blocks.blocks])
+    return {p: factors.reshape((-1,) + (1,) * after) for p, after in queries.items()}
+
+
 def source_counts(architecture: Architecture, partition: Partition) -> dict[str, Any]:
     """For every parameter the numbers n_i of clones on its source axes, broadcastable integers."""
     return _counts(architecture, partition, of_sources=True)
@@ -75,7 +105,9 @@ def target_counts(architecture: Architecture, partition: Partition) -> dict[str,
 def _counts(
     architecture: Architecture, partition: Partition, *, of_sources: bool
 ) -> dict[str, np.ndarray[Any, Any]]:
-    roles: Mapping[str, tuple[bool, ...]] = contracted_axes(architecture.unfrozen().graph())
+    roles: Mapping[str, tuple[bool, ...]] = contracted_axes(
+        architecture.unfrozen().graph(), up_to_exchange=True
+    )
     counts = {}
     for p, axes in architecture.parameters.items():
         total = np.ones((1,) * len(axes), dtype=int)

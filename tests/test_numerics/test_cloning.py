@@ -12,7 +12,8 @@ from numerics.systems.float64 import Float64
 from theory.architecture import Architecture
 from theory.errors import ManifoldError
 from theory.partition import AxisPartition
-from theory.zoo import mlp
+from theory.widening import query_scales
+from theory.zoo import from_name, mlp
 
 FEWER = settings(max_examples=settings().max_examples // 4)
 
@@ -100,3 +101,56 @@ def test_scores_of_a_wider_head_need_rescaled_queries(r, verdict):
     rescaled = clone(base, weights(base), blocks, scales={"Q": scale})
     assert rescaled.receipt.verdict == verdict
     assert clone(base, weights(base), blocks).receipt.verdict == "refuted"
+
+
+def doubled(units: int) -> AxisPartition:
+    return AxisPartition(2 * units, tuple((u, u + units) for u in range(units)))
+
+
+@pytest.mark.parametrize(
+    ("name", "axis"),
+    [
+        *(("cnn:4x4:1-2-2:2:relu:none:max", axis) for axis in ("c1", "c2")),
+        *(("cnn:4x4:1-2-2:2:tanh:batch", axis) for axis in ("c1", "c2")),
+        *(("resnet:4x4:1-1:1-1:2:relu", axis) for axis in ("d1", "m2", "n2")),
+        *(("vit:4x4:2:1-1-2-1-3:2", axis) for axis in ("d", "head1", "v1", "m1")),
+        *(("decoder:3-2-1-2-1-2:gelu", axis) for axis in ("head1", "v1", "m1")),
+        ("decoder:3-2-1-2-1-2:silu:rms:untied", "d"),
+        ("rnn:2-2-1-3:tanh", "h"),
+        ("gru:2-2-1-3:tanh", "h"),
+        ("gated_mlp:2-3-1:silu", "h1"),
+    ],
+)
+def test_every_layer_keeps_its_function_under_doubled_units(name, axis):
+    base = from_name(name)
+    wide = clone(base, weights(base), {axis: doubled(base.sizes[axis])}, leaf=2)
+    assert wide.receipt.verdict == "proved"
+    assert wide.receipt.outputs < 1e-11
+    assert max(wide.receipt.gradients.values()) < 1e-11
+
+
+def test_wider_heads_need_rescaled_queries_in_a_decoder():
+    base = from_name("decoder:3-2-1-2-1-2:gelu")
+    blocks = {"k1": AxisPartition(8, ((0, 2, 4, 6), (1, 3, 5, 7)))}
+    scales = query_scales(blocks, "k1", {"Wq1": 0, "bq1": 0})
+    assert clone(base, weights(base), blocks).receipt.verdict == "refuted"
+    assert clone(base, weights(base), blocks, scales=scales).receipt.verdict == "proved"
+    uneven = {"k1": AxisPartition(8, ((0, 1, 2, 3, 4, 6), (5, 7)))}
+    scales = query_scales(uneven, "k1", {"Wq1": 0, "bq1": 0})
+    assert clone(base, weights(base), uneven, scales=scales).receipt.verdict == "proved"
+
+
+def test_tied_embeddings_keep_parity_only_with_a_smaller_last_gain():
+    """The rows of E are targets as embeddings and sources of the logits, which double."""
+    base = from_name("decoder:3-2-1-2-1-2:gelu")
+    blocks = {"d": doubled(2)}
+    assert clone(base, weights(base), blocks).receipt.verdict == "refuted"
+    halves = {"gain": Fraction(1, 2), "shift": Fraction(1, 2)}
+    assert clone(base, weights(base), blocks, scales=halves).receipt.verdict == "proved"
+
+
+def test_inputs_and_outputs_have_no_clones():
+    base = mlp([2, 3, 1], "tanh")
+    for axis in ("x", "y"):
+        with pytest.raises(ManifoldError, match=f"axis '{axis}': inputs and outputs have no"):
+            clone(base, weights(base), {axis: doubled(base.sizes[axis])})
