@@ -16,7 +16,8 @@ def softmax(z: Any, axis: int = -1, *, mask: Any = None) -> Any:
     """E(z - m) / Σ E(z - m), with m the mean of the unmasked z and masked entries exactly 0.
 
     The shift m changes no value, and keeps numbers small on paper: in the model of exp, which
-    knows E' = E and no addition law, it makes a softmax invariant under a shift of all z.
+    knows E' = E and no addition law, it makes a softmax invariant under a shift of all z. Unlike
+    the maximum it is no bound: a double overflows where a logit exceeds the mean by 709.
 
     Args:
         z: logits, traced or numbers.

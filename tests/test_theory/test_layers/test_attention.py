@@ -78,7 +78,11 @@ def test_queries_may_be_fewer_than_keys():
 
 def test_the_scale_of_a_square_width_is_exact():
     shape = (1, 2, 1, 9)
-    graph = trace(lambda p, x: {"y": attention(**x)}, {}, {"q": shape, "k": shape, "v": shape})
+    graph = trace(
+        lambda p, x: {"y": attention(x["q"], x["k"], x["v"])},
+        {},
+        {"q": shape, "k": shape, "v": shape},
+    )
     constants = {
         v for n in graph.nodes if isinstance(n.primitive, Constant) for v in n.primitive.values
     }

@@ -56,7 +56,7 @@ def test_a_convolution_is_its_sum(settings, groups, inner, outer, batch):
     x = normal(0, batch, *settings["size"], groups * inner)
     kernel = normal(1, *settings["window"], inner, groups * outer)
     found = run(lambda x, kernel: conv2d(x, kernel, **options, groups=groups), x=x, kernel=kernel)
-    expected = by_loops(x, kernel, *options.values(), groups)
+    expected = by_loops(x, kernel, **options, groups=groups)
     assert_close(found, expected, 9 * inner)
     assert_close(conv2d(x, kernel, **options, groups=groups), expected, 9 * inner)
 
@@ -68,7 +68,7 @@ def test_a_depthwise_convolution_has_one_group_a_channel(settings, channels):
     kernel = normal(1, *settings["window"], channels)
     found = run(lambda x, kernel: depthwise_conv2d(x, kernel, **options), x=x, kernel=kernel)
     each = [
-        by_loops(x[..., [c]], kernel[:, :, None, [c]], *options.values(), 1)[..., 0]
+        by_loops(x[..., [c]], kernel[:, :, None, [c]], **options, groups=1)[..., 0]
         for c in range(channels)
     ]
     assert_close(found, np.stack(each, axis=-1), 9)
@@ -127,7 +127,7 @@ IMAGE, KERNEL = np.zeros((1, 4, 4, 4)), np.zeros((3, 3, 4, 2))
         (lambda: conv2d(IMAGE, KERNEL, groups=2), "conv2d: x (1, 4, 4, 4) and kernel (3, 3, 4, 2)"),
         (lambda: conv2d(IMAGE, KERNEL, groups=0), "conv2d: x (1, 4, 4, 4) and kernel (3, 3, 4, 2)"),
         (lambda: conv2d(IMAGE, KERNEL, stride=0), "stride=0: one integer >= 1, or one for each"),
-        (lambda: conv2d(IMAGE, KERNEL, padding=(1,)), "padding=(1,): one integer >= 0, or one"),
+        (lambda: conv2d(IMAGE, KERNEL, padding=(1, -1)), "padding=(1, -1): one integer >= 0, or"),
         (lambda: conv2d(IMAGE, KERNEL, dilation=2), "a window that reaches over 5 places does not"),
         (lambda: depthwise_conv2d(IMAGE, KERNEL), "depthwise_conv2d: x (1, 4, 4, 4) and kernel"),
     ],
