@@ -8,7 +8,7 @@ axis that the first such sum removes is a source axis.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from theory.errors import GraphError
@@ -37,11 +37,12 @@ class _Carried:
     """The axes of a parameter, if any, at each axis of a value.
 
     An axis of the parameter that a reshape has split lies at several axes of the value, and merged
-    ones lie at one.
+    ones lie at one. ``met`` is the node at which the parameter met data, ``None`` before.
     """
 
     name: str
     axes: tuple[frozenset[int], ...]
+    met: int | None = None
 
 
 def contracted_axes(graph: Graph, *, up_to_exchange: bool = False) -> dict[str, tuple[bool, ...]]:
@@ -74,6 +75,7 @@ class _Roles:
         self.found: dict[str, tuple[bool, ...]] = {}
         self.carried: dict[int, tuple[_Carried, ...]] = {}
         self.has_data: set[int] = set()
+        self.uses: dict[tuple[str, int], tuple[bool, ...]] = {}
         for k, node in enumerate(graph.nodes):
             if isinstance(node.primitive, Input) or any(j in self.has_data for j in node.operands):
                 self.has_data.add(k)
@@ -85,16 +87,20 @@ class _Roles:
                 self.carried[k] = tuple(dict.fromkeys(self._carried_to(k, node)))
         for k in graph.outputs.values():
             for one in self.carried[k]:
-                self._use(one, frozenset())
+                self._use(k, one, frozenset())
+        for (name, _), roles in self.uses.items():
+            self._compare(name, roles)
 
     def _carried_to(self, k: int, node: Node) -> Iterator[_Carried]:
         for place, j in enumerate(node.operands):
             for one in self.carried[j]:
                 found = self._followed(k, node, place, one)
-                if isinstance(found, _Carried):
-                    yield found
+                if not isinstance(found, _Carried):
+                    self._use(k, one, found)
+                elif k in self.has_data and found.met is None:
+                    yield replace(found, met=k)
                 else:
-                    self._use(one, found)
+                    yield found
 
     def _followed(self, k: int, node: Node, place: int, one: _Carried) -> _Carried | frozenset[int]:
         """A carried parameter behind a node; where it is used there, the places summed over."""
@@ -102,12 +108,12 @@ class _Roles:
         shape = self.graph.nodes[j].shape
         match node.primitive:
             case Transpose(permutation):
-                return _Carried(one.name, tuple(one.axes[a] for a in permutation))
+                return replace(one, axes=tuple(one.axes[a] for a in permutation))
             case Broadcast(stretched):
                 added = (frozenset[int](),) * (len(stretched) - len(shape))
-                return _Carried(one.name, added + one.axes)
+                return replace(one, axes=added + one.axes)
             case Reshape(new):
-                return _Carried(one.name, _reshaped(one.axes, shape, new))
+                return replace(one, axes=_reshaped(one.axes, shape, new))
             case Negative():
                 return one
             case Multiply() if j not in self.has_data or self._is_linear(node, place):
@@ -146,7 +152,11 @@ class _Roles:
         others = [i for p, i in enumerate(node.operands) if p != place]
         return not any(i in self.has_data or self.carried[i] for i in others)
 
-    def _use(self, one: _Carried, gone: frozenset[int]) -> None:
+    def _use(self, k: int, one: _Carried, gone: frozenset[int]) -> None:
+        """A use at node k: a product with data that is used as it is has its axes for targets.
+
+        Sums over them, as a normalisation takes of the units ``gain * x``, are then sums of units.
+        """
         shape = self.graph.parameter_shapes[one.name]
         summed = {axis for place, axes in enumerate(one.axes) for axis in axes if place in gone}
         kept = {axis for place, axes in enumerate(one.axes) for axis in axes if place not in gone}
@@ -156,13 +166,19 @@ class _Roles:
                 "source and target are ambiguous"
             )
         roles = tuple(axis in summed for axis in range(len(shape)))
-        first = self.found.setdefault(one.name, roles)
+        key = (one.name, k if one.met is None else one.met)
+        known = self.uses.setdefault(key, roles)
+        self.uses[key] = tuple(a and b for a, b in zip(known, roles, strict=True))
+
+    def _compare(self, name: str, roles: tuple[bool, ...]) -> None:
+        shape = self.graph.parameter_shapes[name]
+        first = self.found.setdefault(name, roles)
         differ = {
             a != b for a, b, n in zip(first, roles, shape, strict=True) if n > 1
         }  # axes of one entry have no clones
         if differ == {True, False} or (True in differ and not self.up_to_exchange):
             raise GraphError(
-                f"parameter {one.name!r} is used with axes in different roles: source and target "
+                f"parameter {name!r} is used with axes in different roles: source and target "
                 "are ambiguous"
             )
 

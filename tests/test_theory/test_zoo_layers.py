@@ -14,6 +14,7 @@ from tests.test_theory.channel import channel_agrees
 from theory.activation import activation
 from theory.axes import axis_names, couples_samples
 from theory.axis_roles import contracted_axes
+from theory.backprop import gradient
 from theory.errors import ArchitectureError, LopError
 from theory.manifold import block_constant, equitable, outgoing_equitable
 from theory.partition import make_partition
@@ -217,6 +218,8 @@ def test_the_real_networks_have_their_published_sizes():
 def test_a_real_network_is_traced(net):
     assert net.graph(2).parameter_shapes == net.parameter_shapes
     assert net.output_shape == (1000,)
+    slopes = gradient(net.graph(2))
+    assert len(slopes.outputs) == len(net.parameters) + 1
 
 
 @pytest.mark.parametrize("name", NETS)
