@@ -47,7 +47,6 @@ class Graph:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "outputs", dict(self.outputs))
-        named: dict[str, int] = {}
         for k, node in enumerate(self.nodes):
             if any(not 0 <= j < k for j in node.operands):
                 raise GraphError(f"nodes[{k}] has operands {node.operands}: they must be < {k}")
@@ -59,10 +58,7 @@ class Graph:
                 raise GraphError(f"nodes[{k}]: {error}") from None
             if shape != node.shape:
                 raise GraphError(f"nodes[{k}] has shape {node.shape}, its rule gives {shape}")
-            if isinstance(node.primitive, Parameter | Input):
-                name = node.primitive.name
-                if (first := named.setdefault(name, k)) != k:
-                    raise GraphError(f"nodes[{k}] and nodes[{first}] are both named {name!r}")
+        _check_names(self.nodes)
         for name, k in self.outputs.items():
             if not 0 <= k < len(self.nodes):
                 raise GraphError(f"output {name!r} = {k}: not one of {len(self.nodes)} nodes")
@@ -118,11 +114,15 @@ class Builder:
             GraphError: if the operands do not fit the primitive.
         """
         key = (primitive, operands)
-        if key not in self._numbers:
-            shape = result_shape(primitive, tuple(self.nodes[j].shape for j in operands))
-            self._numbers[key] = len(self.nodes)
-            self.nodes.append(Node(primitive, operands, shape, self.scope))
-        return self._numbers[key]
+        known = self._numbers.get(key)
+        if known is not None:
+            return known
+        if any(not 0 <= j < len(self.nodes) for j in operands):
+            raise GraphError(f"operands {operands}: there are {len(self.nodes)} nodes")
+        shape = result_shape(primitive, tuple(self.nodes[j].shape for j in operands))
+        number = self._numbers[key] = len(self.nodes)
+        self.nodes.append(Node(primitive, operands, shape, self.scope))
+        return number
 
     def extend(self, graph: Graph) -> tuple[int, ...]:
         """Copy a graph in; entry k is the number here of its node k."""
@@ -142,7 +142,25 @@ class Builder:
             Node(node.primitive, tuple(position[j] for j in node.operands), node.shape, node.scope)
             for node in (self.nodes[k] for k in needed)
         )
-        return Graph(nodes, {name: position[k] for name, k in outputs.items()})
+        return _of_checked(nodes, {name: position[k] for name, k in outputs.items()})
+
+
+def _of_checked(nodes: tuple[Node, ...], outputs: dict[str, int]) -> Graph:
+    """The graph of nodes whose operands and shapes :meth:`Builder.add` has checked."""
+    _check_names(nodes)
+    graph = object.__new__(Graph)
+    object.__setattr__(graph, "nodes", nodes)
+    object.__setattr__(graph, "outputs", outputs)
+    return graph
+
+
+def _check_names(nodes: tuple[Node, ...]) -> None:
+    named: dict[str, int] = {}
+    for k, node in enumerate(nodes):
+        if isinstance(node.primitive, Parameter | Input):
+            name = node.primitive.name
+            if (first := named.setdefault(name, k)) != k:
+                raise GraphError(f"nodes[{k}] and nodes[{first}] are both named {name!r}")
 
 
 def _shortened(text: str, longest: int = 60) -> str:
