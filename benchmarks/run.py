@@ -17,6 +17,7 @@ from benchmarks.measuring import REPOSITORY, Row, machine
 SCRIPTS: dict[str, tuple[list[str], list[str] | None]] = {
     "float_gradient": ([], []),
     "exact_proof": ([], []),
+    "transformer": ([], ["--processes", "1", "--rounds", "1"]),
     "symbolic_proof": (["--limit", "300"], None),
     "imports": ([], ["--quick"]),
     "campaign": ([], []),
