@@ -133,4 +133,9 @@ def couples_samples(graph: Graph, declared: Mapping[str, tuple[str, ...]]) -> bo
             kept = labels[2][names[k].index(BATCH)]
             if any(labels[i][names[j].index(BATCH)] != kept for i, j in sources):
                 return True
+        # A joined axis has no name, so a batch that lies along it leaves no trace.
+        if isinstance(node.primitive, Concatenate) and any(
+            names[j].index(BATCH) != names[k].index(BATCH) for _, j in sources
+        ):
+            return True
     return any(names[k][:1] != (BATCH,) for k in graph.outputs.values())

@@ -93,6 +93,7 @@ def others_move(graph: Any) -> bool:
 @example([("transposed", 0), ("matrix product", 1, 0)])
 @example([("over columns", 2, 0)])
 @example([("over rows", 2, 0)])
+@example([("transposed", 0), ("joined", 0, 1)])
 @example([("transposed", 0), ("crossed", 1, 0)])
 def test_false_is_certain(steps):
     graph = trace(lambda p, x: {"y": run(steps, p, x["x"])}, SIZES, {"x": (2, 2)})
