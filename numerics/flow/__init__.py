@@ -1,0 +1,1 @@
+"""Gradient flow, enclosed: balls that contain the exact solution of θ' = -∇L(θ)."""
