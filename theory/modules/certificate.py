@@ -23,7 +23,7 @@ from theory.html_table import html_table
 from theory.manifold import ClonedManifold, equitable
 from theory.modules.block_structure import BlockStructure, contains
 from theory.modules.derivation import Derivation, derive, described
-from theory.modules.known_point import directions, points
+from theory.modules.known_point import axis_labels, directions, points
 from theory.modules.loss import Loss, first_loss
 from theory.modules.rules import structures
 from theory.partition import Partition
@@ -163,8 +163,13 @@ def certify(
     if not failing:
         return Certified(*words)
     slope = graph.outputs[f"{GRADIENT}:{failing[0]}"]
+    wanted = {
+        name: axis_labels(axis)
+        for p, axes in manifold.axes.items()
+        for name, axis in zip(architecture.parameters[p], axes, strict=True)
+    }
     end = f"the gradient of {failing[0]} is {described(found[slope], names[slope])}"
-    return NotCertified(*words, failing, first_loss(graph, found, names, slope, end))
+    return NotCertified(*words, failing, first_loss(graph, found, names, wanted, slope, end))
 
 
 def _failing(

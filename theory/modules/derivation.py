@@ -45,7 +45,7 @@ REASONS: dict[type, str] = {
     Negative: "a multiple stays in the space",
     Power: "equal entries have equal powers",
     Apply: "equal entries have equal function values",
-    Einsum: "inside a block, a constant part is orthogonal to a zero-sum part",
+    Einsum: "equal terms have equal sums and products",
     Sum: "zero-sum parts vanish, and equal rows have equal sums",
     Broadcast: "copies are equal",
     Reshape: "entries keep their blocks under new indices",
@@ -54,9 +54,10 @@ REASONS: dict[type, str] = {
     Scatter: "a place belongs to the block of what is added there",
     Concatenate: "every operand keeps its blocks",
     Constant: "equal constants form a block",
-    Parameter: "its manifold",
-    Input: "anything",
+    Parameter: "that is its manifold",
+    Input: "data and output adjoints are arbitrary",
 }
+ORTHOGONAL = "a block-constant factor is orthogonal to the zero-sum parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Derivation:
             yield heading
             own = [step for step in self.steps if step.phase == phase]
             for layer, steps in groupby(own, key=lambda step: step.layer):
-                told = dict.fromkeys(f"{s.primitive}: {s.space}, for {s.reason}" for s in steps)
+                told = dict.fromkeys(f"{s.primitive}: {s.space}; {s.reason}" for s in steps)
                 yield f"  {layer or 'between layers'}"
                 yield from (f"    {line}" for line in told)
 
@@ -163,7 +164,10 @@ def derive(
                 primitive = repr(activation)
             case Einsum(subscripts):
                 primitive = f"einsum {subscripts}"
-        space, reason = described(found[k], names[k]), REASONS[type(node.primitive)]
+        reason = REASONS[type(node.primitive)]
+        if isinstance(node.primitive, Einsum) and any(found[j].mixed for j in node.operands):
+            reason = ORTHOGONAL if found[k].is_constant else "the operands' parts are multiplied"
+        space = described(found[k], names[k])
         steps.append(Step(k, phase, node.scope, primitive, space, reason))
         if k in gradients:
             steps.append(Step(k, "parameters", node.scope, gradients[k], space, reason))

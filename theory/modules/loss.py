@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from theory.axes import Names
 from theory.graph import Graph, Node
 from theory.modules.block_structure import BlockStructure, Factor
 from theory.modules.derivation import described
+from theory.modules.labelling import Labels, join, product
 from theory.primitives import Add, Einsum, Input, Multiply, Parameter, Subtract
 
 
@@ -35,15 +36,20 @@ def first_loss(
     graph: Graph,
     found: Sequence[BlockStructure],
     names: Sequence[Names],
+    wanted: Mapping[str, Labels],
     root: int,
     end: str,
 ) -> Loss:
-    """The first node before ``root`` at which an operand's blocks are split or mixed.
+    """The first node before ``root`` at which blocks are split or mixed.
+
+    Those are the blocks of a named axis that a value has, or, where a reshape or the like leaves
+    no names, the blocks of an operand.
 
     Args:
         graph: the gradient.
         found: the structure of every node.
         names: names of the axes of every node.
+        wanted: the blocks of the named axes.
         root: a gradient that is not tangent.
         end: what is wrong with it, said if no earlier node is at fault.
     """
@@ -54,15 +60,18 @@ def first_loss(
             data.add(k)
         if k not in before or k not in data or isinstance(node.primitive, Parameter | Input):
             continue
-        if _loses([found[j] for j in node.operands if j in data], found[k], node) or _splits(
-            [found[j] for j in node.operands], node
+        operands = [found[j] for j in node.operands]
+        if (
+            _misses(found[k], names[k], wanted)
+            or _loses([found[j] for j in node.operands if j in data], found[k], node)
+            or _splits(operands, node)
         ):
-            operands = "; ".join(
+            before_it = "; ".join(
                 f"{_called(graph, j)} is {described(found[j], names[j])}" for j in node.operands
             )
             kind = type(node.primitive).__name__.lower()
             after = described(found[k], names[k])
-            return Loss(k, node.scope, f"{operands}; the result of {kind} is {after}")
+            return Loss(k, node.scope, f"{before_it}; the result of {kind} is {after}")
     return Loss(root, graph.nodes[root].scope, end)
 
 
@@ -84,6 +93,23 @@ def _ancestors(graph: Graph, root: int) -> set[int]:
 def _blocks(structure: BlockStructure) -> list[Factor]:
     """Factors with blocks that are neither single entries nor the whole, as copies are."""
     return [f for f in structure.factors if f.labels is not None and f.labels.num_blocks > 1]
+
+
+def _misses(structure: BlockStructure, names: Names, wanted: Mapping[str, Labels]) -> bool:
+    """Whether a value is not constant on the blocks of an axis that it has."""
+    for factor in structure.factors:
+        for place, k in enumerate(factor.axes):
+            blocks = wanted.get(names[k] or "")
+            if blocks is None or not structure.patterns:
+                continue
+            if factor.bit & structure.mixed:
+                return True
+            lengths = tuple(structure.shape[i] for i in factor.axes)
+            alone = [((i,), None) for i in range(len(lengths)) if i != place]
+            here = product([((place,), blocks), *alone], lengths)
+            if join(here, factor.labels) != here:
+                return True
+    return False
 
 
 def _loses(operands: list[BlockStructure], result: BlockStructure, node: Node) -> bool:
