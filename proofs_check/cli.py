@@ -237,6 +237,70 @@ def prove(
         raise typer.Exit(1)
 
 
+@app.command(
+    short_help="Find the directions that training cannot use.",
+    help="Find the smallest space that holds every gradient that training can meet, whatever the "
+    "data and the loss; its dimension is the plasticity dimension. What is missing is conserved by "
+    "SGD and momentum, and listed by kind.\n\n"
+    "TARGET is as in lop prove. Exit status: 0 if there is an answer, 2 for input that cannot be "
+    "used.",
+    epilog="\b\nExamples:\n  lop discover mlp:3-4-4-2\n"
+    "  lop discover mlp:3-4-4-2 --clone h1=0,1/2,3 --clone h2=0,1/2,3\n"
+    "  lop discover mlp:3-4-4-10:relu --freeze h1:0=0 --adjoints cross-entropy\n"
+    "  lop discover net.py:network --json answer.json",
+)
+def discover(
+    target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False)],
+    clone: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS=BLOCKS", help="Start from clones along one axis, h=0,1/2,3. Repeat."
+        ),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS:UNIT=VALUE", help="A unit frozen at a constant, h:3=0. Repeat for more."
+        ),
+    ] = None,
+    adjoints: Annotated[
+        str, typer.Option(help="Derivatives by the outputs: all, or those of cross-entropy.")
+    ] = "all",
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Samples of a loss.  [default: 1; 4 if samples are coupled]"),
+    ] = None,
+    bits: Annotated[float, typer.Option(help="A proof is wrong with chance <= 2^-bits.")] = 60,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Find the plasticity dimension of a network and what training conserves.
+
+    Raises:
+        LopError: if the target, an option or a file cannot be used.
+    """
+    from proofs_check.discover import Ticker
+    from proofs_check.discover import discover as discovered
+    from proofs_check.target import resolve
+
+    _check_files(json_file)
+    with redirect_stdout(sys.stderr):  # the target's own prints
+        found = discovered(
+            resolve(target),
+            clone or (),
+            freeze or (),
+            adjoints=adjoints,
+            batch=batch,
+            bits=bits,
+            seed=seed,
+            on_progress=Ticker(lambda line: typer.echo(line, err=True)),
+        )
+    if json_file != "-":
+        for line in found.lines():
+            typer.echo(line)
+    _write_json(json_file, found.as_json())
+
+
 def _check_files(*paths: str | None) -> None:
     """Refuse a path before the work, not after."""
     from proofs_check.files import check_writable

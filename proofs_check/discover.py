@@ -1,0 +1,212 @@
+"""Of all directions in parameter space, which can training use? The command ``lop discover``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import isinf, prod
+from time import perf_counter
+from typing import Any
+
+from numerics.plasticity import OnProgress, PlasticityResult, plasticity_dimension
+from numerics.span import Adjoints
+from proofs_check.errors import OptionError
+from proofs_check.evidence import error_bound
+from proofs_check.prove import parse_freeze
+from theory.architecture import Architecture
+from theory.conserved import Group, conserved_groups
+from theory.manifold import Manifold, ambient, equitable
+from theory.manifold.base import SparseVector
+from theory.partition import make_partition, parse_blocks
+
+ADJOINTS: tuple[Adjoints, ...] = ("all", "cross-entropy")
+SILENCE = 3.0  # seconds between two reports of progress
+
+
+@dataclass
+class Ticker:
+    """Reports progress as lines, but no more often than every three seconds.
+
+    Args:
+        write: where a line goes.
+    """
+
+    write: Callable[[str], object]
+    last: float = field(default_factory=perf_counter)
+
+    def __call__(self, dimension: int, parameters: int) -> None:
+        """Say how far the search is."""
+        if perf_counter() - self.last >= SILENCE:
+            self.last = perf_counter()
+            self.write(f"at least {dimension:,} of {parameters:,} dimensions")
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The plasticity dimension of a network, and what it conserves."""
+
+    architecture: Architecture
+    result: PlasticityResult
+    groups: tuple[Group, ...]
+    conditions: tuple[str, ...]
+    seconds: float
+
+    @property
+    def unexplained(self) -> int:
+        """Dimensions that are missing from the space of gradients without a proved functional."""
+        return self.result.num_parameters - self.result.dimension - len(self.result.conserved)
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as ``lop discover --json`` writes it."""
+        result = self.result
+        proved = result.is_proved and result.bits is not None
+        return {
+            "parameters": result.num_parameters,
+            "plasticity_dimension": result.dimension,
+            "upper_bound": result.upper,
+            "level": "proved with error" if proved else "observed",
+            "error_bound": error_bound(result.bits) if proved and result.bits else None,
+            "conserved": [
+                {
+                    "kind": group.kind,
+                    "text": group.text,
+                    "dimension": group.dimension,
+                    "functional": [self._named(f) for f in group.functionals],
+                }
+                for group in self.groups
+            ],
+            "unexplained": self.unexplained,
+            "architecture": self.architecture.name,
+            "points": result.manifold,
+            "conditions": list(self.conditions),
+            "adjoints": result.adjoints,
+            "batch": result.batch,
+            "gradients": result.gradients,
+            "seed": result.seed,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def _named(self, functional: SparseVector) -> dict[str, str]:
+        shapes = self.architecture.parameter_shapes
+        return {_entry(p, e, shapes[p]): str(c) for (p, e), c in functional.items()}
+
+    def lines(self) -> list[str]:
+        """The answer as a person reads it."""
+        result = self.result
+        samples = "one sample" if result.batch == 1 else f"batches of {result.batch} samples"
+        losses = "every loss" if result.adjoints == "all" else "cross-entropy on the last axis"
+        found = [
+            result.summary(),
+            f"  network      {self.architecture.name}",
+            f"  from         a generic point of {result.manifold}",
+            *(f"  condition    {text}" for text in self.conditions),
+            f"  for          all data, {losses}, {samples}",
+            f"  gradients    {result.gradients:,} in one prime field",
+            f"  time         {self.seconds:.2f} s",
+        ]
+        if self.groups:
+            width = max(len(group.kind) for group in self.groups)
+            digits = max(len(str(group.dimension)) for group in self.groups)
+            found.append("conserved by training (dimensions, kind, law):")
+            found += [
+                f"  {g.dimension:>{digits}}  {g.kind:<{width}}  {g.text}" for g in self.groups
+            ]
+        elif not self.unexplained:
+            found.append("nothing linear is conserved: training can use every parameter")
+        if self.unexplained:
+            found.append(
+                f"  {self.unexplained} more dimensions were not met; what they conserve depends on "
+                "the point or on the functions, or was not proved"
+            )
+        return found
+
+
+def discover(
+    architecture: Architecture,
+    clones: Sequence[str] = (),
+    freezes: Sequence[str] = (),
+    *,
+    adjoints: str = "all",
+    batch: int | None = None,
+    bits: float = 60,
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+) -> Discovery:
+    """What ``lop discover TARGET --clone h=0,1/2,3 --freeze h:3=0`` asks.
+
+    Args:
+        architecture: the network.
+        clones: from a generic point with these clones, on IE∩OE.
+        freezes: units that are constant on all data.
+        adjoints: ``all``, or those that ``cross-entropy`` gives.
+        batch: samples of a loss; by default 1, or 4 where samples are coupled.
+        bits: what is proved is wrong with a chance of at most 2^-bits.
+        seed: of everything random.
+        on_progress: told the dimension so far and the number of parameters.
+
+    Raises:
+        OptionError: if an option is malformed or comes twice for one axis or unit.
+        LopError: if the network cannot be used: see :func:`numerics.plasticity`.
+
+    >>> from theory.zoo import from_name
+    >>> for line in discover(from_name("mlp:3-4-4-2"), freezes=["h1:0=2"]).lines()[-3:]:
+    ...     print(line)
+      3  never learns  W1[:, 0]
+      1  never learns  b1[0]
+      4  trap          W2[0, :] - 2 b2 (all 4 entries)
+    """
+    kinds = {name: name for name in ADJOINTS}
+    if adjoints not in kinds:
+        raise OptionError(f"--adjoints {adjoints!r}: there are {', '.join(ADJOINTS)}")
+    if not bits > 0 or isinf(bits):
+        raise OptionError(f"--bits {bits}: a bound 2^-bits needs finite bits > 0")
+    if batch is not None and batch < 1:
+        raise OptionError(f"--batch {batch}: a loss has at least one sample")
+    network = _frozen(architecture, freezes)
+    start = perf_counter()
+    result = plasticity_dimension(
+        network,
+        _points(network, clones),
+        adjoints=kinds[adjoints],
+        batch=batch,
+        bits=bits,
+        seed=seed,
+        on_progress=on_progress,
+    )
+    groups = conserved_groups(result.conserved, network.parameters, network.sizes)
+    conditions = (*(f"clones {text}" for text in clones), *(f"frozen {text}" for text in freezes))
+    return Discovery(network, result, groups, conditions, perf_counter() - start)
+
+
+def _frozen(architecture: Architecture, freezes: Sequence[str]) -> Architecture:
+    met: dict[tuple[str, int], Fraction] = {}
+    for text in freezes:
+        axis, unit, value = parse_freeze(text)
+        if (axis, unit) in met:
+            raise OptionError(f"--freeze {text!r}: unit {unit} of {axis!r} is frozen already")
+        met[axis, unit] = value
+        architecture = architecture.freeze(axis, unit, value)
+    return architecture
+
+
+def _points(architecture: Architecture, clones: Sequence[str]) -> Manifold:
+    blocks: dict[str, list[list[int]]] = {}
+    for text in clones:
+        axis, own = parse_blocks(text)
+        if axis in blocks:
+            raise OptionError(
+                f"--clone {text!r}: axis {axis!r} has blocks already; blocks of one axis are "
+                "separated by /"
+            )
+        blocks[axis] = own
+    if not blocks:
+        return ambient(architecture)
+    return equitable(architecture, make_partition(architecture.sizes, blocks))
+
+
+def _entry(parameter: str, flat: int, shape: tuple[int, ...]) -> str:
+    index = []
+    for k in range(len(shape)):
+        index.append(flat // prod(shape[k + 1 :]) % shape[k])
+    return f"{parameter}[{', '.join(map(str, index))}]" if shape else parameter
