@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from numerics.generic import UniformPoint, generic_factors, num_samples, pair
+from numerics.generic import generic_factors, num_samples, pair
 from numerics.identity import Identity, vanishes
 from theory.architecture import Architecture
 from theory.axes import axis_names
@@ -17,6 +17,7 @@ from theory.backprop import gradient
 from theory.errors import ManifoldError
 from theory.graph import Builder, Graph
 from theory.manifold.base import Manifold
+from theory.manifold.coordinates import in_coordinates
 from theory.partition import Partition
 from theory.primitives import Apply, Input
 from theory.rewrite import reassociate, replace_values, substitute
@@ -38,7 +39,7 @@ def prove_equal_units(
     """Whether units of one block have equal z and h (forward) or d and δ (backward) on a manifold.
 
     For all parameters on the manifold, all data and output adjoints. On IE the forward half holds
-    (P3), on IE∩OE both do (P4).
+    (P3), on IE∩OE both do (P4). Equal means up to the partition's signs, and 0 for zero units (N9).
 
     Args:
         architecture: the network.
@@ -64,9 +65,8 @@ def prove_equal_units(
     """
     if batch is None:
         batch = num_samples(architecture)
-    point = UniformPoint(manifold)
     graph = differences_graph(architecture, partition, side, batch)
-    return vanishes(graph, bits=bits, seed=seed, point=point, sizes=point.sizes())
+    return vanishes(in_coordinates(graph, manifold), bits=bits, seed=seed)
 
 
 def differences_graph(

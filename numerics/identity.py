@@ -27,7 +27,6 @@ more, and keeps degrees low; only if that identity fails, division is that of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import floor, inf, log2
 from typing import Literal
@@ -39,7 +38,6 @@ from numerics.primes import HIGH, LOW, num_primes, random_primes
 from numerics.reciprocals import divides, opaque
 from numerics.sizes import Measured, Size, measure
 from numerics.systems.prime import NoResidueError, PrimeField
-from numerics.systems.system import Array
 from theory.errors import ValueSystemError
 from theory.graph import Graph
 
@@ -49,8 +47,6 @@ REDRAWS = 5  # points tried before a divisor counts as zero everywhere
 FEW = 4  # components with which something false is seen to fail, whatever the error would be
 
 Division = Literal["opaque", "exact", "none"]
-
-Point = Callable[[PrimeField], Mapping[str, Array]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +89,13 @@ class Identity:
     division: Division = "none"
 
 
-def vanishes(
-    graph: Graph,
-    *,
-    bits: float,
-    seed: int,
-    point: Point | None = None,
-    sizes: Mapping[str, Size] | None = None,
-) -> Identity:
+def vanishes(graph: Graph, *, bits: float, seed: int) -> Identity:
     """Whether all outputs of a graph vanish identically.
 
     Args:
         graph: whose outputs should all be 0.
         bits: the error is at most 2^-bits.
         seed: chooses primes, point and functions; fix it before the identity is known.
-        point: values of some parameters or inputs in a field; all others are uniform.
-        sizes: of the values that ``point`` gives, over variables of their own.
 
     Raises:
         ValueSystemError: if the error cannot be reached and nothing is seen to fail, or a number
@@ -124,45 +111,31 @@ def vanishes(
     'fails'
     """
     if not divides(graph):
-        return _tested(graph, "none", bits, seed, point, sizes)
-    found = _tested(opaque(graph), "opaque", bits + 1, seed, point, sizes)
-    return (
-        found if found.verdict != "fails" else _tested(graph, "exact", bits + 1, seed, point, sizes)
-    )
+        return _tested(graph, "none", bits, seed)
+    found = _tested(opaque(graph), "opaque", bits + 1, seed)
+    return found if found.verdict != "fails" else _tested(graph, "exact", bits + 1, seed)
 
 
-def _tested(
-    graph: Graph,
-    division: Division,
-    bits: float,
-    seed: int,
-    point: Point | None,
-    sizes: Mapping[str, Size] | None,
-) -> Identity:
-    measured = measure(graph, sizes)
+def _tested(graph: Graph, division: Division, bits: float, seed: int) -> Identity:
+    measured = measure(graph)
     try:
         bound = components_for(measured, bits)
     except ValueSystemError:
-        found = _evaluated(graph, division, error_bound(measured, FEW), seed, point)
+        found = _evaluated(graph, division, error_bound(measured, FEW), seed)
         if found.verdict == "fails":
             return found
         raise
-    return _evaluated(graph, division, bound, seed, point)
+    return _evaluated(graph, division, bound, seed)
 
 
-def _evaluated(
-    graph: Graph, division: Division, bound: ErrorBound, seed: int, point: Point | None
-) -> Identity:
+def _evaluated(graph: Graph, division: Division, bound: ErrorBound, seed: int) -> Identity:
     without_residue: NoResidueError | None = None
     for attempt in range(REDRAWS):
         primes = random_primes(bound.components, seed + attempt)
         field = PrimeField(primes, seed + attempt)
         try:
-            given = dict(point(field)) if point else {}
-            uniform = {
-                k: field.random(s, k) for k, s in graph.input_shapes.items() if k not in given
-            }
-            values = Evaluator(graph, field, lead=1)({**uniform, **given})
+            uniform = {k: field.random(s, k) for k, s in graph.input_shapes.items()}
+            values = Evaluator(graph, field, lead=1)(uniform)
         except ZeroDivisionError:
             without_residue = None
             continue

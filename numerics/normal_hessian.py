@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from numerics.generic import UniformPoint, normal_factors, num_samples, outer, pair, total
+from numerics.generic import normal_factors, num_samples, outer, pair, total
 from numerics.identity import Identity, vanishes
 from theory.architecture import Architecture
 from theory.backprop import gradient, pushforward
 from theory.graph import Builder, Graph
 from theory.manifold.base import Manifold
+from theory.manifold.coordinates import in_coordinates
 from theory.primitives import Input
 from theory.rewrite import reassociate, substitute
 from theory.tracing import Traced, as_traced, record
@@ -46,14 +47,8 @@ def prove_normal_hessian(
     """
     if batch is None:
         batch = num_samples(architecture)
-    point = UniformPoint(manifold)
-    return vanishes(
-        normal_hessian_graph(architecture, manifold, batch),
-        bits=bits,
-        seed=seed,
-        point=point,
-        sizes=point.sizes(),
-    )
+    graph = normal_hessian_graph(architecture, manifold, batch)
+    return vanishes(in_coordinates(graph, manifold), bits=bits, seed=seed)
 
 
 def normal_hessian_graph(architecture: Architecture, manifold: Manifold, batch: int) -> Graph:

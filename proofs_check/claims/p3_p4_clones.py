@@ -9,7 +9,6 @@ import numpy as np
 
 from numerics.clones import Side, prove_equal_units
 from numerics.evaluate import Evaluator
-from numerics.generic import UniformPoint
 from numerics.identity import vanishes
 from numerics.systems.rational import Rational
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
@@ -28,6 +27,7 @@ from theory.axes import axis_names
 from theory.backprop import gradient
 from theory.graph import Graph
 from theory.manifold import Manifold, equitable, incoming_equitable, outgoing_equitable
+from theory.manifold.coordinates import in_coordinates
 from theory.partition import AxisPartition, make_partition
 from theory.primitives import Apply
 from theory.tracing import trace
@@ -151,9 +151,7 @@ def backward_on_oe(settings: Settings) -> Evidence:
 def two_activations(settings: Settings) -> Evidence:
     """Forward equality on IE of two clones, one with φ and one with ψ."""
     network = mlp([1, 2, 1], bias=False)
-    point = UniformPoint(
-        incoming_equitable(network, make_partition(network.sizes, {"h1": [[0, 1]]}))
-    )
+    flat = incoming_equitable(network, make_partition(network.sizes, {"h1": [[0, 1]]}))
     phi, psi = activation("phi"), activation("psi")
 
     def difference(p: dict[str, Any], x: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +159,7 @@ def two_activations(settings: Settings) -> Evidence:
         return {"h[0] - h[1]": phi(z[:, 0]) - psi(z[:, 1])}
 
     graph = trace(difference, {"W1": (1, 2)}, {"x": (1, 1)})
-    found = vanishes(graph, bits=60, seed=settings.seed, point=point, sizes=point.sizes())
+    found = vanishes(in_coordinates(graph, flat), bits=60, seed=settings.seed)
     return from_identity(found, "MLP 1-2-1 with φ and ψ", "the two hidden values are equal")
 
 

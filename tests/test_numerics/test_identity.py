@@ -2,7 +2,6 @@
 
 from math import comb, inf, isqrt, log2, prod, sqrt
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -307,18 +306,6 @@ def test_a_point_that_is_rarely_defined_is_drawn_again(tiny_window):
     assert {f.verdict for f in found} == {"holds"}
     attempts = [f.primes[0] != random_primes(1, 9 * k, 101, 200)[0] for k, f in enumerate(found)]
     assert any(attempts)
-
-
-def test_the_given_point_is_used_with_its_sizes():
-    graph = scalars(lambda x, z: x - z, "x", "z")
-
-    def diagonal(field: PrimeField) -> dict[str, np.ndarray]:
-        value = field.random((), "t")
-        return {"x": value, "z": value, "not in the graph": value}
-
-    found = vanishes(graph, bits=30, seed=0, point=diagonal, sizes={"x": Size(9), "z": Size(1)})
-    assert (found.verdict, found.bound.degree) == ("holds", 9)
-    assert vanishes(graph, bits=30, seed=0).verdict == "fails"
 
 
 def test_unreachable_bits_are_refused():
