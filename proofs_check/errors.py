@@ -23,3 +23,7 @@ class OptionError(LopError):
 
 class OutputError(LopError):
     """A file that cannot be written."""
+
+
+class CertificateError(LopError):
+    """A proof that cannot be written as a certificate."""
