@@ -211,6 +211,10 @@ def prove(
     ] = None,
     bits: Annotated[float, typer.Option(help="A proof is wrong with chance <= 2^-bits.")] = 60,
     seed: Seed = 0,
+    certificate: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write a proof as a certificate for lop replay."),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Prove or refute invariance of one manifold of one network.
@@ -219,12 +223,13 @@ def prove(
         LopError: if the target, an option or a file cannot be used.
         typer.Exit: with status 1 if the verdict is not "proved".
     """
+    from proofs_check.certificate import write_certificate
     from proofs_check.display import show_answer
     from proofs_check.evidence import Verdict
     from proofs_check.prove import answer, make_question
     from proofs_check.target import resolve
 
-    _check_files(json_file)
+    _check_files(json_file, certificate)
     with redirect_stdout(sys.stderr):  # the target's own prints
         question = make_question(
             resolve(target), clone or (), freeze or (), mirror or (), zero or ()
@@ -233,7 +238,41 @@ def prove(
     if json_file != "-":
         show_answer(found)
     _write_json(json_file, found.as_json())
+    if certificate is not None:
+        write_certificate(found, certificate)
     if found.evidence.verdict is not Verdict.PROVED:
+        raise typer.Exit(1)
+
+
+@app.command(
+    short_help="Re-check a certificate.",
+    help="Re-check a certificate that lop prove --certificate wrote, in a fresh Python without "
+    "any library, by other means than the proof's.\n\n"
+    "Exit status: 0 if it checks, 1 if it is rejected, 2 if the file is unusable.",
+    epilog="\b\nExamples:\n  lop prove mlp:3-4-4-2 --clone h1=0,1 --certificate proof.json\n"
+    "  lop replay proof.json",
+)
+def replay(
+    file: Annotated[str, typer.Argument(metavar="FILE", show_default=False)],
+    json_file: JsonFile = None,
+) -> None:
+    """Re-check a certificate.
+
+    Raises:
+        CertificateError: if the file is no certificate.
+        OutputError: if the report cannot be written.
+        typer.Exit: with status 1 if the certificate is rejected.
+    """
+    from proofs_check.certificate import replay as replayed
+
+    _check_files(json_file)
+    report = replayed(file)
+    if json_file != "-":
+        figures = f"accepted with error <= 2^-{report.get('bits')}"
+        is_accepted = report["verdict"] == "accepted"
+        typer.echo(figures if is_accepted else f"rejected: {report['reason']}")
+    _write_json(json_file, report)
+    if report["verdict"] != "accepted":
         raise typer.Exit(1)
 
 

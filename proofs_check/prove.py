@@ -55,6 +55,7 @@ class Answer:
     question: Question
     evidence: Evidence
     counterexample: Counterexample | None
+    result: ExactResult
     seed: int
     seconds: float
 
@@ -301,7 +302,7 @@ def answer(question: Question, *, bits: float = 60, seed: int = 0) -> Answer:
             seed=seed,
         )
     evidence = _evidence(question, result, counterexample)
-    return Answer(question, evidence, counterexample, seed, perf_counter() - start)
+    return Answer(question, evidence, counterexample, result, seed, perf_counter() - start)
 
 
 def _evidence(
