@@ -94,6 +94,14 @@ def test_a_tolerance_is_not_transitive_and_the_slack_says_so():
     assert (found.violation, found.gap) == (0.75, 1.5)  # between the leaders
 
 
+def test_on_a_mirrored_axis_the_gap_is_up_to_sign():
+    net = mlp([1, 2, 1], "tanh", bias=False)
+    theta = {"W1": np.array([[3.0, -4.0]]), "W2": np.array([[2.0], [-2.0]])}
+    found = approximate_partition(net, theta, tolerance=0.5, mirrored=["h1"])
+    assert (found.partition["h1"].num_blocks, found.gap) == (2, 1)
+    assert isclose(approximate_partition(net, theta, tolerance=0.5).gap, sqrt(7**2 + 4**2))
+
+
 def test_one_block_has_no_gap():
     net = mlp([1, 2, 1], bias=False)
     theta = {p: np.ones(s) for p, s in net.parameter_shapes.items()}
