@@ -18,6 +18,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str] | None]] = {
     "float_gradient": ([], []),
     "exact_proof": ([], []),
     "transformer": ([], ["--processes", "1", "--rounds", "1"]),
+    "calculus": ([], ["--processes", "1"]),
     "symbolic_proof": (["--limit", "300"], None),
     "imports": ([], ["--quick"]),
     "campaign": ([], []),

@@ -7,7 +7,7 @@ import sympy
 from tests.test_theory.test_modules.spaces import is_member
 from theory.activation import activation
 from theory.graph import Node
-from theory.modules.block_structure import BlockStructure, along_axes
+from theory.modules.block_structure import BlockStructure, Factor, along_axes, zero
 from theory.modules.labelling import labels
 from theory.modules.rules import infer
 from theory.primitives import (
@@ -18,17 +18,25 @@ from theory.primitives import (
     Multiply,
     Reshape,
     Scatter,
+    Sum,
     Take,
     result_shape,
 )
 
 PAIRS, CROSSED, ONE = [0, 0, 1, 1], [0, 1, 0, 1], [0, 0, 0, 0]
 VALUE = {"C": np.array([3, 3, 5, 5]), "Z": np.array([1, -1, 2, -2])}
+ROWS = np.array([[1, 1], [-1, -1]])  # zero-sum in the blocks of ``joint``
 
 
 def space(own, letters="C"):
     shape = (len(own),)
     return along_axes([labels(own)], shape, frozenset("CZ".index(c) for c in letters))
+
+
+def joint(letters):
+    """Two axes labelled together: rows 0, 1 and 1, 0."""
+    own = Factor((0, 1), labels([[0, 1], [1, 0]]))
+    return BlockStructure((2, 2), (own,), frozenset("CZ".index(c) for c in letters))
 
 
 def result(primitive, *spaces, nodes=None):
@@ -83,6 +91,21 @@ STRONGER = {
         along_axes([labels([0, 0]), None], (2, 2), frozenset([0])),
         np.array([[1, 2], [2, 2]]),
     ),
+    "zero-sum over blocks of two axes, constant along one": (
+        (Reshape((2, 2)), space(ONE, "Z")),
+        along_axes([labels([0, 0])] * 2, (2, 2), frozenset([3])),
+        np.array([[1, 1], [-1, -1]]),
+    ),
+    "rows of a joint zero sum": (
+        (Sum((1,)), joint("Z")),
+        zero((2,)),
+        ROWS.sum(axis=1),
+    ),
+    "products along one of two joint axes": (
+        (Einsum("ab,b->a"), joint("Z"), space([0, 0])),
+        space([0, 0]),
+        ROWS @ np.array([1, 1]),
+    ),
 }
 
 
@@ -91,6 +114,10 @@ def test_a_stronger_rule_would_be_false(name):
     (primitive, *spaces), stronger, value = STRONGER[name]
     assert not is_member(stronger, value)
     assert is_member(result(primitive, *spaces), value)
+
+
+def test_rows_are_zero_sum():
+    assert is_member(joint("Z"), ROWS)
 
 
 def test_what_the_rules_keep():
