@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor, isfinite, log, log2
+from math import ceil, exp, floor, isfinite, log, log2
 from typing import Any
 
 import flint
@@ -193,9 +193,9 @@ class _Integrator:
         if remainder is None:
             return FlowFailure("step underflow", f"no remainder is bounded at t={time}", time)
         unit = weights.expansion.unit
-        size = float(np.sqrt(sum(np.square(remainder.bounds[p]).sum() for p in self.shapes)))
-        shrunk = np.exp(-(accuracy * log(10) + log(size)) / remainder.order)
-        tau = remainder.radius * min(float(shrunk), 0.9)
+        largest = max(float(remainder.bounds[p].max()) for p in self.shapes)
+        shrunk = exp(-(accuracy * log(10) + log(largest)) / remainder.order)
+        tau = remainder.radius * min(shrunk, 0.9)
         length = min(_rounded_down(tau) * unit, self.end - time)
         coefficients = {p: weights.expansion.unknowns[p] for p in self.shapes}
         for _ in range(HALVINGS):
