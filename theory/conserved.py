@@ -153,7 +153,7 @@ class _Finder:
             mirrored = clones.get((p, -scale))
             if mirrored and mirrored[0] < own[0]:
                 tensor = self.tensors[p]
-                is_sum = tensor.is_whole_axis([e for _, e in (*mirrored, *own)])
+                is_sum = tensor.is_whole_axis([mirrored[0][1], own[0][1]])
                 links.append(("shift" if is_sum else "mirror", own[0], mirrored[0], Fraction(-1)))
             else:
                 heads.append((own[0], scale))
