@@ -197,8 +197,8 @@ def components_for(measured: Measured, bits: float) -> ErrorBound:
             return bound
         reached.append(bound.bits)
     raise ValueSystemError(
-        f"bits={bits}: up to {MAX_COMPONENTS} components reach 2^-{floor(max(reached))} at degree "
-        f"{_degree(measured)}"
+        f"bits={bits:g}: up to {MAX_COMPONENTS} components reach 2^-{floor(max(reached))} at "
+        f"degree {_degree(measured)}"
     )
 
 

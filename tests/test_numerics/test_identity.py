@@ -13,7 +13,7 @@ from numerics.primes import LOW, num_primes, random_primes
 from numerics.sizes import Divisor, Measured, Size, measure
 from numerics.systems.prime import PrimeField
 from tests.test_theory.graphs import graphs
-from theory.activation import Activation, activation, relu, softplus, tanh
+from theory.activation import Activation, activation, reciprocal, relu, softplus, tanh
 from theory.errors import ValueSystemError
 from theory.graph import Graph
 from theory.tracing import trace
@@ -215,6 +215,23 @@ def test_errors_of_different_symbols_add_up():
     two = Measured({"zero": Size(1)}, {PHI: met, ODD: met}, ())
     share = 2.0 ** -error_bound(one, 2).bits
     assert 2.0 ** -error_bound(two, 2).bits == pytest.approx(share * (1 + 10000 / 4950), rel=1e-3)
+
+
+def test_a_pole_conditions_on_arguments_that_do_not_collide_with_zero():
+    met = {0: (100, Size(2, 5.0))}
+    found = error_bound(Measured({"zero": Size(3)}, {reciprocal: met}, ()), 2)
+    collisions = 100**2 * (miss(Size(2, 6.0), 2) ** 2 + 2.0**-128)
+    error = collisions + miss(Size(3), 2) ** 2
+    assert found.bits == pytest.approx(-log2(error / (1 - collisions)), rel=1e-9)
+
+
+def test_primes_that_divide_a_denominator_are_excluded():
+    denominators = 5000 * log2(LOW) + 1
+    found = error_bound(Measured({"zero": Size(3)}, {}, (), denominators), 2)
+    excluded = 2 * 5000 / (N - 1)
+    assert found.bits == pytest.approx(-log2(miss(Size(3), 2) ** 2 / (1 - excluded)), rel=1e-9)
+    graph = scalars(lambda x: x / 3 + x / 7 + x / 8 + PHI(x / 7), "x")
+    assert measure(graph).denominators == pytest.approx(log2(3) + log2(7))
 
 
 def test_more_divisors_than_points_leave_no_bound():
