@@ -143,28 +143,21 @@ def combinations(bits: Iterable[int]) -> frozenset[int]:
 
 
 class Cell(NamedTuple):
-    """Some axes of a result, labelled together: its factors, and what becomes of each letter.
+    """Some axes of a result, labelled together: its factors.
 
-    ``constant`` and ``mixed`` are the masks into which ``C`` and ``Z`` turn.
+    ``everything`` are the masks of all patterns of the factors.
     """
 
     factors: tuple[Factor, ...]
     everything: frozenset[int]
 
     @property
-    def constant(self) -> frozenset[int]:
-        """Block-constant stays block-constant on every factor."""
-        return CONSTANT
-
-    @property
     def mixed(self) -> frozenset[int]:
         """Zero-sum over the blocks of a product: zero-sum along some factor."""
         return self.everything - CONSTANT
 
-    def letter(self, is_mixed: bool, is_split: bool) -> frozenset[int]:
-        """What a letter turns into when the blocks are refined, or not, to those of this cell."""
-        if not is_mixed:
-            return CONSTANT
+    def zero_sum(self, is_split: bool) -> frozenset[int]:
+        """What ``Z`` turns into when its blocks are split, or not, to those of this cell."""
         return self.everything if is_split else self.mixed
 
 
@@ -256,7 +249,7 @@ def aligned(
         size = num_blocks(common, lengths)
         for table, (a, mask) in zip(tables, own, strict=True):
             if mask:
-                mixed = result.letter(True, num_blocks(a, lengths) < size)
+                mixed = result.zero_sum(num_blocks(a, lengths) < size)
                 table.append((mask, CONSTANT, mixed))
     new = iter([translated(s.patterns, t) for s, t in zip(live, tables, strict=True)])
     patterns = [next(new) if s.patterns else NOTHING for s in structures]

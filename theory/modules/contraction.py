@@ -157,7 +157,7 @@ def _outcomes(
         result = cell(axes, common, shape)
         size = num_blocks(common, shape)
         is_split = [num_blocks(own, shape) < size for own in (one, two)]
-        c_z, z_c = (result.letter(True, split) for split in reversed(is_split))
+        c_z, z_c = (result.zero_sum(split) for split in reversed(is_split))
         return result.factors, (CONSTANT, c_z, z_c, result.everything)
     if not out and {*left} == {*right} == {*summed}:
         whole = tuple(sizes.values())

@@ -166,7 +166,7 @@ def _along(
             continue
         result = cell(factor.axes, own, tuple(shape[k] for k in factor.axes))
         factors += result.factors
-        table.append((factor.bit, CONSTANT, result.letter(True, not keeps_sums)))
+        table.append((factor.bit, CONSTANT, result.zero_sum(not keeps_sums)))
     return _built(a, shape, factors, table)
 
 
@@ -291,7 +291,7 @@ def concatenate(
         result = cell(axes, found, lengths)
         factors += result.factors
         for table, (_, mask), is_split in zip(tables, own, refines, strict=True):
-            table.append((mask, CONSTANT, result.letter(True, is_split)))
+            table.append((mask, CONSTANT, result.zero_sum(is_split)))
     patterns = frozenset[int]().union(
         *(translated(s.patterns, t) for s, t in zip(parts, tables, strict=True))
     )
