@@ -8,12 +8,12 @@ encloses the exact one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from math import prod
 from string import ascii_letters
-from typing import Any
 
 import flint
 import numpy as np
@@ -26,6 +26,8 @@ from numerics.systems.objects import filled
 from numerics.systems.system import Array
 from theory.graph import Builder, Node
 from theory.primitives import Add, Concatenate, Einsum, Input, Multiply, Parameter, Subtract
+
+LARGE = 100  # products in a contraction for which a matrix of FLINT's is faster than an einsum
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,29 @@ class Series:
         self.constants = self._constants(data)
         self._operations = {k: operation(self.nodes[k], system.rates, ball) for k in self.live}
         self.products = frozenset(k for k in self.live if self._is_product(self.nodes[k]))
+        self._large = {
+            k: operation(replace(self.nodes[k], primitive=joint), system.rates, ball)
+            if k in self.products
+            else self._operations[k]
+            for k, joint in self._joint_products()
+        }
         self._factors = sorted({j for k in self.products for j in self.nodes[k].operands})
 
     def _is_product(self, node: Node) -> bool:
         return isinstance(node.primitive, Multiply | Einsum) and not (
             set(node.operands) & set(self.constants)
         )
+
+    def _joint_products(self) -> Iterator[tuple[int, Einsum]]:
+        """The contractions for which matrices repay their conversion, with the order as a label."""
+        for k in self.live:
+            primitive = self.nodes[k].primitive
+            if isinstance(primitive, Einsum):
+                left, right, _ = primitive.labels
+                shapes = [self.nodes[j].shape for j in self.nodes[k].operands]
+                sizes = dict(zip(left + right, shapes[0] + shapes[1], strict=True))
+                if prod(sizes.values()) >= LARGE:
+                    yield k, with_order(primitive)
 
     def _constants(self, data: Mapping[str, Array]) -> dict[int, Array]:
         still = [k for k in range(len(self.nodes)) if k not in set(self.live)]
@@ -128,10 +147,9 @@ class Series:
             if j in places:
                 places[j][k] = found[j]
         for j in self.live:
-            node = self.nodes[j]
             if j not in found:
                 found[j] = (
-                    _product(node, places, k) if j in self.products else self._linear(j, found)
+                    self._product(j, places, k) if j in self.products else self._linear(j, found)
                 )
                 if j in places:
                     places[j][k] = found[j]
@@ -145,6 +163,9 @@ class Series:
                 operands = [
                     self.constants.get(i, a) for i, a in zip(node.operands, operands, strict=True)
                 ]
+                if isinstance(node.primitive, Einsum) and j not in self._large:
+                    a, b = map(_known, operands)
+                    return np.asarray(np.einsum(node.primitive.subscripts, a, b))
             case Add() | Subtract() if operands[1] is None:
                 return _known(operands[0])
             case Add() if operands[0] is None:
@@ -158,6 +179,14 @@ class Series:
                 ]
         return operation(self.ball, *operands)
 
+    def _product(self, n: int, places: Mapping[int, Array], k: int) -> Array:
+        """Σ_j a_j b_{k-j} over j ≤ k."""
+        node = self.nodes[n]
+        if n in self._large:
+            a, b = node.operands
+            return self._large[n](self.ball, places[a][: k + 1], places[b][k::-1])
+        return _convolved(node, places, k)
+
 
 def _known(value: Array | None) -> Array:
     if value is None:
@@ -169,17 +198,16 @@ def _zeros(shape: tuple[int, ...]) -> Array:
     return filled([arb(0)] * prod(shape), shape)
 
 
-def _product(node: Node, places: Mapping[int, Array], k: int) -> Array:
-    """Σ_j a_j b_{k-j} over j ≤ k."""
+def _convolved(node: Node, places: Mapping[int, Array], k: int) -> Array:
     a, b = node.operands
     if a == b and isinstance(node.primitive, Multiply) and k > 0:
         half = (k + 1) // 2
-        found = 2 * _convolved(node, places[a][:half], places[a][k : k - half : -1])
+        found = 2 * _summed(node, places[a][:half], places[a][k : k - half : -1])
         return found if k % 2 else found + places[a][k // 2] * places[a][k // 2]
-    return _convolved(node, places[a][: k + 1], places[b][k::-1])
+    return _summed(node, places[a][: k + 1], places[b][k::-1])
 
 
-def _convolved(node: Node, a: Array, b: Array) -> Array:
+def _summed(node: Node, a: Array, b: Array) -> Array:
     if isinstance(node.primitive, Einsum):
         return contracted(node.primitive, a, b)
     flat: Array = np.einsum("ji,ji->i", a.reshape(len(a), -1), b.reshape(len(b), -1))
@@ -188,7 +216,12 @@ def _convolved(node: Node, a: Array, b: Array) -> Array:
 
 def contracted(einsum: Einsum, a: Array, b: Array) -> Array:
     """The einsum of two arrays that have one more axis in front, summed over it as well."""
+    return np.asarray(np.einsum(with_order(einsum).subscripts, a, b))
+
+
+@cache
+def with_order(einsum: Einsum) -> Einsum:
+    """The einsum with one more label, in front of both operands and summed."""
     left, right, out = einsum.labels
     label = next(c for c in ascii_letters if c not in einsum.subscripts)
-    result: Any = np.einsum(f"{label}{left},{label}{right}->{out}", a, b)
-    return np.asarray(result)
+    return Einsum(f"{label}{left},{label}{right}->{out}")
