@@ -642,8 +642,11 @@ class Certificate:
         _require(canonical(data) + "\n" == text, "not in canonical form")
         _require(data["digests"] == digests(data), "a digest differs")
         _require(0 < data["bits"] <= MAX_BITS, f"bits are in 1..{MAX_BITS}")
-        self._read_graph(data)
-        self._read_claim(data)
+        try:
+            self._read_graph(data)
+            self._read_claim(data)
+        except MISFIT as error:
+            raise RejectedError(f"its parts do not fit together: {error!r:.200}") from None
 
     def _read_graph(self, data: Data) -> None:
         graph, self.nodes = data["graph"], list[Node]()

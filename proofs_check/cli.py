@@ -238,10 +238,12 @@ def prove(
     if json_file != "-":
         show_answer(found)
     _write_json(json_file, found.as_json())
+    if found.evidence.verdict is not Verdict.PROVED:
+        if certificate is not None:
+            typer.echo("lop: no certificate, for nothing was proved", err=True)
+        raise typer.Exit(1)
     if certificate is not None:
         write_certificate(found, certificate)
-    if found.evidence.verdict is not Verdict.PROVED:
-        raise typer.Exit(1)
 
 
 @app.command(
