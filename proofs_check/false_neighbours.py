@@ -150,6 +150,73 @@ def tied_to_other_blocks(draft: Draft, stream: Stream) -> Stream:
     return draft.apply(run, z, other, axis=out)
 
 
+def unmatched_product(draft: Draft, stream: Stream) -> Stream:
+    """The product of two branches with different blocks."""
+    z = cloned_dense(draft, stream)
+    other = linear(draft, stream, _other_axis(draft, z.axis))
+    return draft.apply(lambda _, a, b: a * b, z, other)
+
+
+def free_slopes(draft: Draft, stream: Stream) -> Stream:
+    """PReLU with slopes that are not tied to the blocks of their units."""
+    z = cloned_dense(draft, stream)
+    slope = draft.parameter("a", _other_axis(draft, z.axis))
+    return draft.apply(lambda p, x: layers.prelu(x, p[slope]), z)
+
+
+def rms_of_part_of_a_block(draft: Draft, stream: Stream) -> Stream:
+    """Units divided by a root mean square over some of them."""
+    z = cloned_dense(draft, stream)
+    cut = _cut(draft, z.axis)
+
+    def run(_: Any, x: Any) -> Any:
+        some = x[..., :cut]
+        return x / np.sqrt(np.mean(some * some, axis=-1, keepdims=True) + drawn.EPS)
+
+    return draft.apply(run, z)
+
+
+def gates_with_other_blocks(draft: Draft, stream: Stream) -> Stream:
+    """Experts whose gates have other blocks than they."""
+    e = draft.cloned_axis("e")
+    gate_axis, out = _other_axis(draft, e), draft.hidden_axis("h")
+    return drawn.gated_experts(draft, stream, (e, gate_axis, draft.hidden_axis("m"), out))
+
+
+def recurrence_onto_other_blocks(draft: Draft, stream: Stream) -> Stream:
+    """Two steps of an Elman cell whose recurrent matrix leads to other blocks than its input."""
+    axis = draft.cloned_axis("h")
+    w = draft.parameter("W", stream.axis, axis)
+    u = draft.parameter("U", axis, _other_axis(draft, axis))
+
+    def run(p: Any, x: Any) -> Any:
+        first = tanh(x @ p[w])
+        return tanh(x @ p[w] + first @ p[u])
+
+    return draft.apply(run, stream, axis=axis)
+
+
+def free_positions(draft: Draft, stream: Stream) -> Stream:
+    """A positional embedding that is not tied to the blocks of the units it is added to."""
+    z = cloned_dense(draft, stream)
+    t = draft.place_axis("t", stream.places[0])
+    p = draft.parameter("P", t, _other_axis(draft, z.axis))
+    return draft.apply(lambda parameters, x: x + parameters[p], z)
+
+
+def embeddings_with_other_blocks(draft: Draft, stream: Stream) -> Stream:
+    """The sum of two embeddings of the data, in which one has other blocks."""
+    z = cloned_dense(draft, stream)
+    table = draft.parameter("E", "x", _other_axis(draft, z.axis))
+    return draft.apply(lambda p, x, data: x + layers.embedding(data, p[table]), z, draft.data)
+
+
+def pooled_over_channels(draft: Draft, stream: Stream) -> Stream:
+    """Means of neighbouring channels, a clone and its right neighbour among them."""
+    z = cloned_dense(draft, stream, least=2)
+    return draft.apply(lambda _, x: (x + np.roll(x, -1, axis=-1)) / 2, z)
+
+
 def flatten_with_other_blocks(draft: Draft, stream: Stream) -> Stream:
     """Places and features in a row, on an axis whose blocks do not follow."""
     return drawn.flatten(draft, cloned_dense(draft, stream), matched=False)
@@ -192,6 +259,11 @@ ANYWHERE: Mapping[str, Layer] = {
     "concatenation with unmatched profiles": unmatched_concatenation,
     "residual with unmatched profiles": unmatched_residual,
     "a matrix tied to other blocks": tied_to_other_blocks,
+    "product of unmatched profiles": unmatched_product,
+    "slopes not tied to blocks": free_slopes,
+    "root mean square of part of a block": rms_of_part_of_a_block,
+    "gates that do not match their experts": gates_with_other_blocks,
+    "a recurrence onto other blocks": recurrence_onto_other_blocks,
     "heads merged with the wrong interface": heads_with_other_blocks,
     "product with shifted units": shifted_scale,
 }

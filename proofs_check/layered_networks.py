@@ -42,6 +42,7 @@ ANYWHERE: tuple[Layer, ...] = (
     random_layers.autoencoder,
     random_layers.permutation,
     random_layers.part,
+    random_layers.residual,
 )
 ON_SEQUENCES: tuple[Layer, ...] = (
     random_layers.attention,
@@ -99,6 +100,9 @@ class LayeredNetwork:
 def draw_layered(choose: Choose, max_layers: int = 3) -> LayeredNetwork:
     """A network of up to so many layers between input and output, with its clones.
 
+    A third of the networks has a false neighbour. Of the others, some have blocks drawn anew for
+    one axis, which may or may not meet the interfaces.
+
     Args:
         choose: ``(low, high)`` to an integer in low..high.
         max_layers: not counting the first and the last one, nor a change from images to
@@ -108,13 +112,7 @@ def draw_layered(choose: Choose, max_layers: int = 3) -> LayeredNetwork:
     >>> network.architecture.sizes, network.partition["h1"].blocks
     ({'x': 1, 'h1': 2, 'y': 1}, ((0, 1),))
     """
-    kind = choose(0, 2)
-    places: tuple[int, ...] = ((), (choose(1, 3),), (2, choose(1, 3)))[kind] if kind else ()
-    draft = Draft(choose, choose(1, 2), places)
-    stream = (random_layers.cloned_dense, _embedding, random_images.convolution)[kind](
-        draft, draft.data
-    )
-    stream = random_layers.activate(draft, stream)
+    draft, stream = _begun(choose, choose(0, 2))
     count = choose(0, max_layers)
     planted = choose(0, count) if choose(0, 2) == 2 else None
     for k in range(count + 1):
@@ -124,7 +122,44 @@ def draw_layered(choose: Choose, max_layers: int = 3) -> LayeredNetwork:
             if stream.places and choose(0, 3) == 3:
                 stream = _change(draft, stream)
             stream = draft.pick(_layers(stream))(draft, stream)
-    return _finished(draft, _output(draft, stream))
+    stream = _output(draft, stream)
+    if planted is None and choose(0, 5) == 5:
+        _redraw(draft)
+    return _finished(draft)
+
+
+def draw_around(choose: Choose, layer: Layer, num_places: int = 0) -> LayeredNetwork:
+    """A small network around one layer: an input layer and φ, the layer, φ and an output layer.
+
+    Args:
+        choose: ``(low, high)`` to an integer in low..high.
+        layer: what is appended in the middle.
+        num_places: 0 for vectors, 1 for sequences, 2 for images.
+
+    >>> draw_around(lambda low, high: low, random_layers.prelu).architecture.parameters
+    {'W1': ('x', 'h1'), 'a1': ('h1',), 'W2': ('h1', 'y')}
+    """
+    draft, stream = _begun(choose, num_places)
+    stream = random_layers.activate(draft, layer(draft, stream))
+    _output(draft, stream)
+    return _finished(draft)
+
+
+def _begun(choose: Choose, num_places: int) -> tuple[Draft, Stream]:
+    """An input layer and an activation."""
+    places = ((), (choose(2, 3),), (2, choose(1, 3)))[num_places] if num_places else ()
+    draft = Draft(choose, choose(1, 2), places)
+    first = (random_layers.cloned_dense, _embedding, random_images.convolution)[num_places]
+    return draft, random_layers.activate(draft, first(draft, draft.data))
+
+
+def _redraw(draft: Draft) -> None:
+    """Other blocks for one of the axes between input and output."""
+    axis = draft.pick(list(draft.blocks))
+    labels = [draft.choose(0, 2) for _ in range(draft.sizes[axis])]
+    units = [[u for u, label in enumerate(labels) if label == k] for k in range(3)]
+    draft.note(f"blocks of {axis} redrawn")
+    draft.blocks[axis] = [block for block in units if block]
 
 
 def _layers(stream: Stream) -> tuple[Layer, ...]:
@@ -173,11 +208,10 @@ def _output(draft: Draft, stream: Stream) -> Stream:
     return random_layers.linear(draft, stream, "y", bias=draft.choose(0, 3) == 3)
 
 
-def _finished(draft: Draft, stream: Stream) -> LayeredNetwork:
+def _finished(draft: Draft) -> LayeredNetwork:
     inputs = draft.input_axes()
-    architecture = Architecture(
-        draft.forward(), draft.sizes, draft.parameters, inputs, name=" > ".join(draft.layers)
-    )
+    name = " > ".join(draft.layers) or "linear"
+    architecture = Architecture(draft.forward(), draft.sizes, draft.parameters, inputs, name=name)
     return LayeredNetwork(
         architecture=architecture,
         partition=make_partition(draft.sizes, draft.blocks),

@@ -65,6 +65,13 @@ def cloned_dense(draft: Draft, stream: Stream, least: int = 1) -> Stream:
     return linear(draft, stream, draft.cloned_axis("h", least))
 
 
+def _with_two_blocks(draft: Draft, stream: Stream) -> Stream:
+    """A stream of two blocks at least: deviations from the mean of one block are 0."""
+    if len(draft.partition(stream.axis)) > 1:
+        return stream
+    return cloned_dense(draft, stream, least=2)
+
+
 def prelu(draft: Draft, stream: Stream) -> Stream:
     """PReLU with one slope a unit."""
     draft.note("PReLU")
@@ -89,10 +96,9 @@ def _maybe(p: Any, name: str | None) -> Any:
 
 
 def layer_norm(draft: Draft, stream: Stream) -> Stream:
-    """LayerNorm, of two blocks at least: of one it would be constant."""
+    """LayerNorm."""
     draft.note("LayerNorm")
-    if len(draft.partition(stream.axis)) < 2:
-        stream = cloned_dense(draft, stream, least=2)
+    stream = _with_two_blocks(draft, stream)
     gain, bias = _scaling(draft, stream)
 
     def run(p: Any, x: Any) -> Any:
@@ -219,6 +225,7 @@ def doubling(draft: Draft, stream: Stream) -> Stream:
 def softmax(draft: Draft, stream: Stream) -> Stream:
     """A softmax along the features, times the stream or alone."""
     draft.note("softmax")
+    stream = _with_two_blocks(draft, stream)
     logits = linear(draft, stream, stream.axis)
     weights = draft.apply(lambda _, z: layers.softmax(z), logits)
     if draft.choose(0, 1):
@@ -229,10 +236,15 @@ def softmax(draft: Draft, stream: Stream) -> Stream:
 def experts(draft: Draft, stream: Stream) -> Stream:
     """Σ_e softmax_e(x G) φ(x W_e) V_e."""
     draft.note("experts")
-    e, m = draft.hidden_axis("e"), draft.hidden_axis("m")
-    out = draft.hidden_axis("h")
+    e, m, out = (draft.hidden_axis(letter) for letter in ("e", "m", "h"))
+    return gated_experts(draft, stream, (e, e, m, out))
+
+
+def gated_experts(draft: Draft, stream: Stream, axes: tuple[str, str, str, str]) -> Stream:
+    """Experts over the axes of experts, of their gates, of their hidden units, of outputs."""
+    e, gate_axis, m, out = axes
     w, v = draft.parameter("W", stream.axis, e, m), draft.parameter("V", e, m, out)
-    gates = draft.apply(lambda _, z: layers.softmax(z), linear(draft, stream, e))
+    gates = draft.apply(lambda _, z: layers.softmax(z), linear(draft, stream, gate_axis))
     left, phi = stream.letters, draft.pick(ACTIVATIONS)
 
     def run(p: Any, x: Any, gate: Any) -> Any:

@@ -19,6 +19,8 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.p5_leaves",
     "proofs_check.claims.e5_sparse",
     "proofs_check.claims.e5e_tying",
+    "proofs_check.claims.p6_composition",
+    "proofs_check.claims.p6_layers",
     "proofs_check.claims.e8_parity",
     "proofs_check.claims.n9_mirror",
     "proofs_check.claims.n10_zero",
