@@ -31,7 +31,7 @@ from theory.manifold import (
     outgoing_equitable,
     trap,
 )
-from theory.partition import make_partition
+from theory.partition import AxisPartition, make_partition
 from theory.primitives import Apply
 from theory.rewrite import replace_values
 from theory.serialisation import graph_from_json
@@ -99,6 +99,18 @@ def test_leaves_frozen_units_and_traps():
     same = net.freeze("h1", 0).freeze("h1", 1)
     both = intersect(equitable(same, clones), trap(same))
     assert is_accepted(certified(same, both, both))
+
+
+def test_mirrored_and_zero_units():
+    net = mlp([2, 4, 2], "tanh")
+    signed = AxisPartition(4, ((0, 1), (2,)), signs=(1, -1, 1, 1), zero=(3,))
+    blocks = {**make_partition(net.sizes, {}), "h1": signed}
+    even, constant = equitable(net, blocks), block_constant(net, blocks)
+    honest = certified(net, even, constant)
+    assert is_accepted(honest)
+    assert not is_accepted(honest.replace("tanh", "silu"))
+    silu = json.loads(honest.replace('"name":"tanh"', '"name":"silu"'))
+    assert not is_accepted(sealed(silu))  # no odd function
 
 
 def swapped(net, points, tangent, other):
@@ -335,7 +347,7 @@ def test_agreement_with_the_prover_on_random_networks():
 def test_it_imports_the_standard_library_alone(tmp_path, honest):
     with open(checker.__file__, encoding="utf-8") as file:
         tree = ast.parse(file.read())
-    names = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    names = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
     names += [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
     file = tmp_path / "c.json"
