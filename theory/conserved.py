@@ -5,7 +5,8 @@ coefficient ±1 or another that no other functional meets. Modulo A every entry'
 has a unique representative ρ(e_i) without leaders, and what is conserved can be read off:
 
 - ``never learns``: ρ(e_i) = 0;
-- ``cloned``: ρ(e_i) = ρ(e_j) in one tensor, so e_i - e_j is conserved;
+- ``cloned``: ρ(e_i) = ρ(e_j) in one tensor, or at one place of tensors over the same axes, so
+  e_i - e_j is conserved;
 - ``mirror``: ρ(e_i) = -ρ(e_j) in one tensor, so e_i + e_j is;
 - ``trap``: ρ(e_i) = c ρ(e_j) for other pairs, such as w - c b behind a unit frozen at c (E2a);
 - ``shift``: Σ ρ(e_i) = 0 over some axes of a tensor, such as logits under cross-entropy;
@@ -120,7 +121,9 @@ class _Finder:
             self.left -= len(links)
             for kind, i, j, ratio in links:
                 pairs[kind].append((i, j, ratio))
-        yield from self._clones(pairs.pop("cloned"))
+        cloned = pairs["cloned"]
+        yield from self._clones([link for link in cloned if link[0][0] == link[1][0]])
+        pairs["cloned"] = [link for link in cloned if link[0][0] != link[1][0]]
         for kind, found in pairs.items():
             yield from self._pairs(kind, found)
 
@@ -158,8 +161,14 @@ class _Finder:
             else:
                 heads.append((own[0], scale))
         base, unit = heads[-1]
-        links += [("trap", e, base, scale / unit) for e, scale in heads[:-1]]
+        for entry, scale in heads[:-1]:
+            is_twin = scale == unit and self._is_twin(entry, base)
+            links.append(("cloned" if is_twin else "trap", entry, base, scale / unit))
         return links
+
+    def _is_twin(self, one: Entry, other: Entry) -> bool:
+        """Whether the entries stand at the same place of tensors over the same axes."""
+        return one[1] == other[1] and self.tensors[one[0]].axes == self.tensors[other[0]].axes
 
     def _clones(self, found: list[tuple[Entry, Entry, Fraction]]) -> Iterator[Group]:
         """A line for each tensor whose clones are the products of blocks of its axes."""

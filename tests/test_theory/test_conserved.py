@@ -51,6 +51,17 @@ def test_kinds(rows, expected):
     assert described(rows) == expected
 
 
+def test_twin_tensors_are_clones():
+    """Two biases of one sum: only the sum of them acts."""
+    rows = [{("b", e): Fraction(1), ("c", e): Fraction(-1)} for e in range(2)]
+    (found,) = conserved_groups(rows, {"b": ("h",), "c": ("h",)}, {"h": 2})
+    assert (found.kind, found.text, found.dimension) == (
+        "cloned",
+        "b (all 2 entries) - c (all 2 entries)",
+        2,
+    )
+
+
 def test_a_sum_over_an_axis_of_two_is_a_shift():
     found = conserved_groups([row(c0=1, c1=1)], {"c": ("y",)}, {"y": 2})
     assert [(g.kind, g.text) for g in found] == [("shift", "c[1] + c[0]")]
