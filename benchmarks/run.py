@@ -22,6 +22,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str] | None]] = {
     "symbolic_proof": (["--limit", "300"], None),
     "imports": ([], ["--quick"]),
     "campaign": ([], []),
+    "flow": ([], None),
 }
 README = REPOSITORY / "benchmarks" / "README.md"
 HEAD = """# Benchmarks
