@@ -28,6 +28,7 @@ from theory.graph import Builder, Node
 from theory.primitives import Add, Concatenate, Einsum, Input, Multiply, Parameter, Subtract
 
 LARGE = 100  # products in a contraction for which a matrix of FLINT's is faster than an einsum
+LEAST = 64  # bits of the last coefficient
 
 
 @dataclass(frozen=True)
@@ -121,16 +122,20 @@ class Series:
         return {name: theta[name] if name in theta else found[name] for name in self.rates}
 
     def expand(self, start: Mapping[str, Array], order: int, unit: Fraction) -> Expansion:
-        """Coefficients of the solution that starts at X(0) = ``start``, a value per unknown."""
+        """Coefficients of the solution that starts at X(0) = ``start``, a value per unknown.
+
+        Where a step ends, coefficient k counts less by a factor that falls to 2^-bits at k = N, so
+        the later ones are computed with fewer bits.
+        """
         unknowns = {
             name: np.empty((order + 1, *value.shape), dtype=object) for name, value in start.items()
         }
         places = {k: np.empty((order, *self.nodes[k].shape), dtype=object) for k in self._factors}
         for name, value in start.items():
             unknowns[name][0] = value
-        with flint.ctx.workprec(self.ball.bits):
-            scale = self.ball.number(unit)
-            for k in range(order):
+        scale = self.ball.number(unit)
+        for k in range(order):
+            with flint.ctx.workprec(self.ball.bits - max(self.ball.bits - LEAST, 0) * k // order):
                 found = self._coefficients(k, unknowns, places)
                 for name, j in self.rates.items():
                     rate = found.get(j)
