@@ -7,7 +7,7 @@ network, see :mod:`proofs_check.strategies`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -25,6 +25,7 @@ from theory.activation import (
     tanh,
 )
 from theory.architecture import Architecture
+from theory.errors import ArchitectureError
 from theory.partition import AxisPartition, make_partition
 
 Choose = Callable[[int, int], int]  # (low, high) to an integer in low..high
@@ -111,11 +112,28 @@ def draw_network(
     return Architecture(forward, sizes, parameters, name=f"{widths} ({', '.join(words)})")
 
 
-def draw_partition(choose: Choose, architecture: Architecture) -> dict[str, AxisPartition]:
-    """Blocks of any sizes on every hidden axis, with clones wherever it has two units."""
+def draw_partition(
+    choose: Choose, architecture: Architecture, axes: Collection[str] | None = None
+) -> dict[str, AxisPartition]:
+    """Blocks of any sizes on some axes, with clones wherever one has two units.
+
+    Args:
+        choose: where choices come from.
+        architecture: the network.
+        axes: which of its axes; by default those whose name begins with ``h``.
+
+    Raises:
+        ArchitectureError: if there is no such axis.
+    """
+    chosen = {axis for axis in architecture.sizes if axis.startswith("h")}
+    if axes is not None:
+        chosen = set(axes)
+    if unknown := chosen - architecture.sizes.keys():
+        known = ", ".join(architecture.sizes)
+        raise ArchitectureError(f"axes: unknown axis {min(unknown)!r}; the axes are {known}")
     blocks: dict[str, list[list[int]]] = {}
     for axis, size in architecture.sizes.items():
-        if not axis.startswith("h") or size < 2:
+        if axis not in chosen or size < 2:
             continue
         one = choose(0, size - 2)
         other = choose(one + 1, size - 1)
