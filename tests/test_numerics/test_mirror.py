@@ -1,5 +1,7 @@
 """Which signed sets and zero units training keeps, by the exact check."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,7 +58,7 @@ def test_zero_units_are_kept_where_the_symbols_vanish(choose):
 
 
 # symbol: mirrored clones are kept, zero units are kept
-SYMBOLS = {
+SYMBOLS: dict[str, Any] = {
     "tanh": ("tanh", True, True),
     "odd": (ODD, True, True),
     "gelu": ("gelu", False, True),
@@ -87,7 +89,7 @@ def test_symbols(name):
 
 def test_clones_mirrored_clones_and_zero_units_together():
     net = mlp([2, 5, 5, 2], ODD)
-    options = {"signs": {"h1": {1: -1}}, "zero": {"h1": [4], "h2": [0, 3]}}
+    options: Any = {"signs": {"h1": {1: -1}}, "zero": {"h1": [4], "h2": [0, 3]}}
     partition = make_partition(net.sizes, {"h1": [[0, 1], [2, 3]], "h2": [[1, 4]]}, **options)
     assert verdicts(net, partition) == {"proved"}
     flat = equitable(net, partition)
@@ -116,7 +118,7 @@ def test_the_signs_of_the_weights_are_those_of_the_units():
 def test_parity_of_a_widening_with_mirrored_clones_and_zero_units():
     for phi, verdict in ((ODD, "holds"), ("phi", "fails")):
         base, wide = mlp([2, 2, 2, 1], phi), mlp([2, 4, 3, 1], phi)
-        options = {"signs": {"h1": {2: -1}}, "zero": {"h2": [1]}}
+        options: Any = {"signs": {"h1": {2: -1}}, "zero": {"h2": [1]}}
         partition = make_partition(wide.sizes, {"h1": [[0, 2, 3]]}, **options)
         assert prove_parity(base, wide, partition).verdict == verdict
 

@@ -51,6 +51,7 @@ def test_dead_units(units, dimension, seed):
         net = net.freeze(axis, unit)
     found = plasticity_dimension(net, seed=seed)
     assert found.is_proved
+    assert found.bits is not None
     assert found.bits >= 60
     assert found.dimension == found.upper == dimension
 
@@ -145,7 +146,7 @@ def test_false_functionals_are_left_out_and_true_ones_stay():
 
 
 def test_restricting_the_error_takes_more_primes():
-    assert plasticity_dimension(NET, bits=90).bits >= 90
+    assert (plasticity_dimension(NET, bits=90).bits or 0) >= 90
 
 
 def test_a_divisor_that_is_zero_everywhere():

@@ -75,7 +75,7 @@ def assert_bounded(graph: Graph, given: dict[str, Any], sizes: dict[str, Size]) 
         if isinstance(q.label, int):
             return q.label * ONE
         if q not in products:
-            name = str(q.label[1])
+            name = str(q.label[1])  # type: ignore[index]
             common = denominator(measured[name])
             numerators = [entry.over(common) for entry in found[name].ravel()]
             products[q] = prod((n for n in numerators if n != 0), start=ONE)

@@ -1,6 +1,7 @@
 """``lop discover``: its answer, its JSON, and how it ends."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_bad_input_costs_one_line(arguments, capsys):
 def test_progress_is_rare(monkeypatch):
     now = iter([1.0, 4.0, 4.0, 5.0, 9.0, 9.0])
     monkeypatch.setattr("proofs_check.discover.perf_counter", lambda: next(now))
-    told = []
+    told: list[Any] = []
     ticker = Ticker(told.append, last=0.0)
     for dimension in (1, 2, 3, 4):
         ticker(dimension, 9)

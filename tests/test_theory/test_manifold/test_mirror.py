@@ -1,6 +1,7 @@
 """Signed sets are images of unsigned ones; zero units by their definition."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,7 +172,7 @@ def test_coordinates_may_be_symbols():
 def test_the_graph_does_not_grow_with_the_width(size):
     """Blocks of several sizes, signs and zero units cost a few nodes, whatever the width."""
     net = mlp([2, size, 2], "tanh")
-    options = {"signs": {"h1": {1: -1}}, "zero": {"h1": [3]}}
+    options: Any = {"signs": {"h1": {1: -1}}, "zero": {"h1": [3]}}
     partition = make_partition(net.sizes, {"h1": [[0, 1], [2, 4, 5]]}, **options)
     graph = in_coordinates(net.graph(), equitable(net, partition))
     assert len(graph.nodes) < 90
@@ -179,7 +180,7 @@ def test_the_graph_does_not_grow_with_the_width(size):
 
 def test_a_widening_with_mirrored_clones_keeps_the_function():
     wide, base = mlp([2, 5, 2], "tanh"), mlp([2, 2, 2], "tanh")
-    options = {"signs": {"h1": {1: -1, 4: -1}}, "zero": {"h1": [2]}}
+    options: Any = {"signs": {"h1": {1: -1, 4: -1}}, "zero": {"h1": [2]}}
     partition = make_partition(wide.sizes, {"h1": [[0, 1], [3, 4]]}, **options)
     random = np.random.default_rng(0)
     weights = {p: random.standard_normal(shape) for p, shape in base.parameter_shapes.items()}
@@ -187,7 +188,7 @@ def test_a_widening_with_mirrored_clones_keeps_the_function():
     x = random.standard_normal((3, 2))
     values = [np.tanh(x @ w["W1"] + w["b1"]) @ w["W2"] + w["b2"] for w in (weights, theta)]
     assert theta["W1"][:, 1].tolist() == (-theta["W1"][:, 0]).tolist()
-    assert np.allclose(*values, rtol=1e-13, atol=1e-13)
+    assert np.allclose(values[0], values[1], rtol=1e-13, atol=1e-13)
 
 
 def test_networks_of_single_units_have_no_signs():

@@ -13,7 +13,7 @@ from theory.modules.labelling import labels, numbered
 def draw_structure(rng: Random, shape: tuple[int, ...]) -> BlockStructure:
     """Any labelling of any axes, up to two of them labelled together, and any patterns."""
     axes = list(range(len(shape)))
-    groups = [(k,) for k in axes]
+    groups: list[tuple[int, ...]] = [(k,) for k in axes]
     if len(axes) > 1 and rng.random() < 0.4:
         pair = tuple(sorted(rng.sample(axes, 2)))
         groups = [pair, *((k,) for k in axes if k not in pair)]

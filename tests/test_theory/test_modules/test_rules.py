@@ -3,6 +3,7 @@
 from fractions import Fraction
 from math import prod
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_broadcast(seed):
 
 def _factorised(rng, number):
     """A random shape of that many entries."""
-    shape = []
+    shape: list[int] = []
     while number > 1 and len(shape) < 3:
         n = rng.choice([d for d in range(1, number + 1) if number % d == 0])
         shape.append(n)
@@ -207,7 +208,7 @@ def test_concatenate(seed):
     rng = Random(seed)
     shape = _shape(rng)
     axis = rng.randrange(len(shape))
-    known = {}
+    known: dict[int, Any] = {}
     numbers = [rng.randrange(3) for _ in range(rng.randint(1, 4))]
     for number in numbers:
         own = (*shape[:axis], rng.randint(1, 3), *shape[axis + 1 :])
