@@ -88,6 +88,10 @@ class Weights:
 
     def remainder(self, radius: float) -> Remainder | None:
         """The remainder for a radius of convergence that is guessed, if it can be proved."""
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinite bound proves nothing
+            return self._proved(radius)
+
+    def _proved(self, radius: float) -> Remainder | None:
         order = self.expansion.order
         last = {name: _raised(a * radius**order) for name, a in self.last.items()}
         tails = Tails(self, radius)

@@ -132,14 +132,16 @@ class Series:
         }
         places = {k: np.empty((order, *self.nodes[k].shape), dtype=object) for k in self._factors}
         for name, value in start.items():
-            unknowns[name][0] = value
+            unknowns[name][0, ...] = value
         scale = self.ball.number(unit)
         for k in range(order):
             with flint.ctx.workprec(self.ball.bits - max(self.ball.bits - LEAST, 0) * k // order):
                 found = self._coefficients(k, unknowns, places)
                 for name, j in self.rates.items():
                     rate = found.get(j)
-                    unknowns[name][k + 1] = arb(0) if rate is None else rate * (scale / (k + 1))
+                    unknowns[name][k + 1, ...] = (
+                        arb(0) if rate is None else rate * (scale / (k + 1))
+                    )
         return Expansion(unit, order, unknowns, places)
 
     def _coefficients(
@@ -148,16 +150,16 @@ class Series:
         """The k-th coefficient of every node; of a constant there is one for k = 0 only."""
         found = dict(self.constants) if k == 0 else {}
         for name, j in self.leaves.items():
-            found[j] = unknowns[name][k]
+            found[j] = unknowns[name][k, ...]
             if j in places:
-                places[j][k] = found[j]
+                places[j][k, ...] = found[j]
         for j in self.live:
             if j not in found:
                 found[j] = (
                     self._product(j, places, k) if j in self.products else self._linear(j, found)
                 )
                 if j in places:
-                    places[j][k] = found[j]
+                    places[j][k, ...] = found[j]
         return found
 
     def _linear(self, j: int, found: Mapping[int, Array]) -> Array:
@@ -208,7 +210,9 @@ def _convolved(node: Node, places: Mapping[int, Array], k: int) -> Array:
     if a == b and isinstance(node.primitive, Multiply) and k > 0:
         half = (k + 1) // 2
         found = 2 * _summed(node, places[a][:half], places[a][k : k - half : -1])
-        return found if k % 2 else found + places[a][k // 2] * places[a][k // 2]
+        if k % 2 == 0:
+            found = found + places[a][k // 2] * places[a][k // 2]
+        return np.asarray(found, dtype=object)
     return _summed(node, places[a][: k + 1], places[b][k::-1])
 
 

@@ -67,9 +67,7 @@ class FlowStep:
         found: dict[str, Array] = {}
         for p, series in self.coefficients.items():
             rest = _balls(self.remainder.bounds[p] + np.zeros(series.shape[1:]))
-            found[p] = polynomial(series, tau) + np.vectorize(_around, otypes=[object])(
-                rest * shrunk
-            )
+            found[p] = np.asarray(polynomial(series, tau) + _symmetric(rest * shrunk), dtype=object)
         return found
 
     def apart(self, t: Fraction) -> Any:
@@ -133,8 +131,5 @@ def _ball(value: Fraction) -> Any:
     return arb(fmpq(value.numerator, value.denominator))
 
 
-def _around(bound: Any) -> Any:
-    return arb(0, bound.abs_upper())
-
-
+_symmetric = np.frompyfunc(lambda x: arb(0, x.abs_upper()), 1, 1)
 _balls = np.frompyfunc(arb, 1, 1)
