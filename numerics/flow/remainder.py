@@ -101,10 +101,10 @@ class Weights:
             rates = tails(guess)
             rest = {name: _raised(a * step) for name, a in rates.items()}
             found = {name: _raised(last[name] + a) for name, a in rest.items()}
-            if all((found[name] <= guess[name]).all() for name in found):
-                return Remainder(radius, order + 1, rest)
             if not all(np.isfinite(a).all() for a in found.values()):
                 return None
+            if all((found[name] <= guess[name]).all() for name in found):
+                return Remainder(radius, order + 1, rest)
             guess = {name: 2 * np.maximum(found[name], guess[name]) for name in found}
         return None
 

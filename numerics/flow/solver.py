@@ -273,6 +273,8 @@ def _power_of_two(x: float) -> Fraction:
 
 def _rounded_down(x: float) -> Fraction:
     """A number with few binary digits, so that sums of steps stay short."""
+    if x == 0:
+        return Fraction(0)
     scale = Fraction(2) ** (floor(log2(x)) - 20)
     return floor(Fraction(x) / scale) * scale
 

@@ -180,6 +180,27 @@ def test_a_solution_that_ceases_to_exist_is_a_failure_before_it_does():
     assert Fraction(33, 100) < found.time < Fraction(1, 3)
 
 
+def test_numbers_too_large_for_the_digits_are_a_failure():
+    net = mlp([1, 1, 1], "tanh", bias=False)
+    found = flow(net, MSE, ONE, {"W1": [[1]], "W2": [[10**200]]}, 1, digits=10)
+    assert isinstance(found, FlowFailure)
+    assert found.reason == "step underflow"
+
+
+def test_a_unit_that_float64_freezes_still_moves():
+    # tanh' = 1 - tanh² is 4 e^-41 at z = 20.5 and 4 e^-42 at 21: exactly 0 in float64
+    net = mlp([1, 1, 1], "tanh")
+    data = Task("d", np.array([[0.5], [1.0]]), np.array([[0.0], [1.0]]))
+    start = {"W1": [[1]], "b1": [20], "W2": [[0.5]], "b2": [0]}
+    assert 1 - np.tanh(20.5) ** 2 == 0
+    found = flow(net, MSE, data, start, 1, digits=30)
+    assert isinstance(found, Flow)
+    # at rest but for this unit, W2 (W2 - y) / 2 is the adjoint: 1/8 and -1/8
+    expected = -(4 * np.exp(-41) - 4 * np.exp(-42)) / 8
+    moved = float(Ball(bits=200).subtract(found(1)["b1"], Ball(bits=200).array([20]))[0])
+    assert abs(moved / expected - 1) < 1e-6
+
+
 def test_steps_are_limited():
     found = flow(mlp([1, 1], bias=False), MSE, ONE, {"W1": [[1]]}, 100, max_steps=2)
     assert isinstance(found, FlowFailure)
