@@ -36,6 +36,35 @@ JsonFile = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="From which all randomness is derived.")]
 
+Target = Annotated[str, typer.Argument(metavar="TARGET", show_default=False)]
+Clone = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS=BLOCKS",
+        help="Clones along one axis, h=0,1/2,3; units left out stand alone. Repeat for more axes.",
+    ),
+]
+Freeze = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS:UNIT=VALUE", help="A unit frozen at a constant, h:3=0. Repeat for more."
+    ),
+]
+Mirror = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS=BLOCKS",
+        help="Clones some of which have the opposite value, h=0,-1/2,3. Repeat for more axes.",
+    ),
+]
+Zero = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS:UNIT", help="A unit whose weights and biases are all 0, h:3. Repeat for more."
+    ),
+]
+Bits = Annotated[float, typer.Option(help="A proof is wrong with chance <= 2^-bits.")]
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
@@ -181,35 +210,12 @@ def verify(
     "  lop prove net.py:network --clone h=0,1 --json answer.json",
 )
 def prove(
-    target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False)],
-    clone: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS=BLOCKS",
-            help="Clones along one axis, h=0,1/2,3; units left out stand alone. Repeat for more "
-            "axes.",
-        ),
-    ] = None,
-    freeze: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS:UNIT=VALUE", help="A unit frozen at a constant, h:3=0. Repeat for more."
-        ),
-    ] = None,
-    mirror: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS=BLOCKS",
-            help="Clones some of which have the opposite value, h=0,-1/2,3. Repeat for more axes.",
-        ),
-    ] = None,
-    zero: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS:UNIT", help="A unit whose weights and biases are all 0, h:3. Repeat."
-        ),
-    ] = None,
-    bits: Annotated[float, typer.Option(help="A proof is wrong with chance <= 2^-bits.")] = 60,
+    target: Target,
+    clone: Clone = None,
+    freeze: Freeze = None,
+    mirror: Mirror = None,
+    zero: Zero = None,
+    bits: Bits = 60,
     seed: Seed = 0,
     certificate: Annotated[
         str | None,
@@ -226,7 +232,8 @@ def prove(
     from proofs_check.certificate import write_certificate
     from proofs_check.display import show_answer
     from proofs_check.evidence import Verdict
-    from proofs_check.prove import answer, make_question
+    from proofs_check.prove import answer
+    from proofs_check.question import make_question
     from proofs_check.target import resolve
 
     _check_files(json_file, certificate)
@@ -291,19 +298,11 @@ def replay(
     "  lop discover net.py:network --json answer.json",
 )
 def discover(
-    target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False)],
-    clone: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS=BLOCKS", help="Start from clones along one axis, h=0,1/2,3. Repeat."
-        ),
-    ] = None,
-    freeze: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS:UNIT=VALUE", help="A unit frozen at a constant, h:3=0. Repeat for more."
-        ),
-    ] = None,
+    target: Target,
+    clone: Clone = None,
+    freeze: Freeze = None,
+    mirror: Mirror = None,
+    zero: Zero = None,
     adjoints: Annotated[
         str, typer.Option(help="Derivatives by the outputs: all, or those of cross-entropy.")
     ] = "all",
@@ -311,7 +310,7 @@ def discover(
         int | None,
         typer.Option(min=1, help="Samples of a loss.  [default: 1; 4 if samples are coupled]"),
     ] = None,
-    bits: Annotated[float, typer.Option(help="A proof is wrong with chance <= 2^-bits.")] = 60,
+    bits: Bits = 60,
     seed: Seed = 0,
     json_file: JsonFile = None,
 ) -> None:
@@ -330,6 +329,8 @@ def discover(
             resolve(target),
             clone or (),
             freeze or (),
+            mirror or (),
+            zero or (),
             adjoints=adjoints,
             batch=batch,
             bits=bits,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from math import isinf, prod
 from time import perf_counter
 from typing import Any
@@ -13,12 +12,10 @@ from numerics.plasticity import OnProgress, PlasticityResult, plasticity_dimensi
 from numerics.span import Adjoints
 from proofs_check.errors import OptionError
 from proofs_check.evidence import error_bound
-from proofs_check.prove import parse_freeze
+from proofs_check.question import make_conditions
 from theory.architecture import Architecture
 from theory.conserved import Group, conserved_groups
-from theory.manifold import Manifold, ambient, equitable
 from theory.manifold.base import SparseVector
-from theory.partition import make_partition, parse_blocks
 
 ADJOINTS: tuple[Adjoints, ...] = ("all", "cross-entropy")
 SILENCE = 3.0  # seconds between two reports of progress
@@ -126,6 +123,8 @@ def discover(
     architecture: Architecture,
     clones: Sequence[str] = (),
     freezes: Sequence[str] = (),
+    mirrors: Sequence[str] = (),
+    zeros: Sequence[str] = (),
     *,
     adjoints: str = "all",
     batch: int | None = None,
@@ -139,6 +138,8 @@ def discover(
         architecture: the network.
         clones: from a generic point with these clones, on IE∩OE.
         freezes: units that are constant on all data.
+        mirrors: clones some of which have the opposite value.
+        zeros: units whose weights and biases are 0.
         adjoints: ``all``, or those that ``cross-entropy`` gives.
         batch: samples of a loss; by default 1, or 4 where samples are coupled.
         bits: what is proved is wrong with a chance of at most 2^-bits.
@@ -163,11 +164,12 @@ def discover(
         raise OptionError(f"--bits {bits}: a bound 2^-bits needs finite bits > 0")
     if batch is not None and batch < 1:
         raise OptionError(f"--batch {batch}: a loss has at least one sample")
-    network = _frozen(architecture, freezes)
+    conditions = make_conditions(architecture, clones, freezes, mirrors, zeros)
+    network = conditions.architecture
     start = perf_counter()
     result = plasticity_dimension(
         network,
-        _points(network, clones),
+        conditions.points,
         adjoints=kinds[adjoints],
         batch=batch,
         bits=bits,
@@ -175,34 +177,7 @@ def discover(
         on_progress=on_progress,
     )
     groups = conserved_groups(result.conserved, network.parameters, network.sizes)
-    conditions = (*(f"clones {text}" for text in clones), *(f"frozen {text}" for text in freezes))
-    return Discovery(network, result, groups, conditions, perf_counter() - start)
-
-
-def _frozen(architecture: Architecture, freezes: Sequence[str]) -> Architecture:
-    met: dict[tuple[str, int], Fraction] = {}
-    for text in freezes:
-        axis, unit, value = parse_freeze(text)
-        if (axis, unit) in met:
-            raise OptionError(f"--freeze {text!r}: unit {unit} of {axis!r} is frozen already")
-        met[axis, unit] = value
-        architecture = architecture.freeze(axis, unit, value)
-    return architecture
-
-
-def _points(architecture: Architecture, clones: Sequence[str]) -> Manifold:
-    blocks: dict[str, list[list[int]]] = {}
-    for text in clones:
-        axis, own = parse_blocks(text)
-        if axis in blocks:
-            raise OptionError(
-                f"--clone {text!r}: axis {axis!r} has blocks already; blocks of one axis are "
-                "separated by /"
-            )
-        blocks[axis] = own
-    if not blocks:
-        return ambient(architecture)
-    return equitable(architecture, make_partition(architecture.sizes, blocks))
+    return Discovery(network, result, groups, conditions.words, perf_counter() - start)
 
 
 def _entry(parameter: str, flat: int, shape: tuple[int, ...]) -> str:

@@ -119,7 +119,7 @@ def test_bad_input_costs_one_line(folder, capsys, arguments):
         (["verify", "Z9"], "'Z9': no such claim; the claims are P1"),
         (["prove", "mlp:3-4-2", "--clone", "q=0,1"], "unknown axis 'q'; the axes are x, h1, y"),
         (["prove", "mlp:3-4-2", "--clone", "h1=0,1/1,2"], "unit 1 is in blocks[0] too"),
-        (["prove", "mlp:3-4-2"], "give --clone h=0,1/2,3 or --freeze h:3=0"),
+        (["prove", "mlp:3-4-2"], "--zero h:3 or --freeze h:3=0"),
         (["verify", "--seed", "NaN"], "--seed"),
     ],
 )

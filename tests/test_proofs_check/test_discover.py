@@ -11,6 +11,8 @@ from proofs_check.cli import main
 from proofs_check.discover import Ticker, discover
 from proofs_check.errors import OptionError
 from proofs_check.evidence import Verdict
+from proofs_check.prove import answer
+from proofs_check.question import make_question
 from theory.zoo import mlp
 
 NET = mlp([3, 4, 4, 2])
@@ -36,6 +38,33 @@ def test_clones_and_a_generic_network():
     lines = discover(NET).lines()
     assert lines[0].startswith("plasticity dimension 46 of 46 parameters, proved")
     assert lines[-1] == "nothing linear is conserved: training can use every parameter"
+
+
+@pytest.mark.parametrize(
+    ("phi", "options"),
+    [
+        ("tanh", {"mirrors": ["h1=0,-1/2,3"]}),
+        ("relu", {"zeros": ["h1:3"]}),
+        ("tanh", {"mirrors": ["h1=0,-1"], "zeros": ["h1:3"]}),
+    ],
+)
+def test_mirrored_and_zero_units_never_leave_their_space(phi, options):
+    """V annihilates what `lop prove` keeps, and at a generic point on the manifold nothing else."""
+    net = mlp([3, 4, 2], phi)
+    question = make_question(net, **options)
+    found = discover(net, **options)
+    assert answer(question).evidence.holds
+    assert found.as_json()["plasticity_dimension"] == question.tangent.dimension
+    assert found.as_json()["points"] == question.points.name
+    assert len(found.conditions) == len(options)
+
+
+def test_the_command_line_takes_mirrored_and_zero_units(capsys):
+    arguments = ["discover", "mlp:2-3-1:tanh", "--mirror", "h1=0,-1", "--zero", "h1:2"]
+    assert main(arguments) == 0
+    assert "condition    mirrored clones h1=0,-1" in capsys.readouterr().out
+    assert main(["discover", "mlp:2-3-1:tanh", "--mirror", "h1=0,-1", "--zero", "h1:1"]) == 2
+    assert "a clone already" in capsys.readouterr().err
 
 
 def test_the_same_seed_gives_the_same_answer():

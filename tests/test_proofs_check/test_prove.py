@@ -7,7 +7,8 @@ import pytest
 from proofs_check.counterexample import find_counterexample
 from proofs_check.errors import OptionError
 from proofs_check.evidence import Level, Verdict
-from proofs_check.prove import answer, make_question, parse_freeze
+from proofs_check.prove import answer
+from proofs_check.question import make_question, parse_freeze
 from theory.errors import ArchitectureError, LopError, PartitionError
 from theory.zoo import from_name
 

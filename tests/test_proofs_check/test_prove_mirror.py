@@ -6,7 +6,8 @@ import pytest
 
 from proofs_check.cli import main
 from proofs_check.errors import OptionError
-from proofs_check.prove import answer, make_question, parse_zero
+from proofs_check.prove import answer
+from proofs_check.question import make_question, parse_zero
 from theory.errors import PartitionError
 from theory.zoo import from_name
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from proofs_check.errors import OptionError
-from proofs_check.prove import answer, make_question
+from proofs_check.prove import answer
+from proofs_check.question import make_question
 from theory.activation import Activation, activation
 from theory.architecture import Architecture
 from theory.errors import ArchitectureError
