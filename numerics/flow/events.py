@@ -23,6 +23,12 @@ def distance(manifold: Manifold, theta: Mapping[str, Array], bits: int) -> Any:
 
     The distance from a set is Lipschitz with constant 1, so it is that of the midpoints, which is
     computed from rational numbers, up to the Euclidean norm of the radii.
+
+    >>> from theory.manifold import zero
+    >>> from theory.zoo import mlp
+    >>> origin = zero(mlp([1, 1], bias=False), {"x": [0]})
+    >>> distance(origin, {"W1": np.array([[arb(-3, 0.25)]])}, bits=53).contains(3.25)
+    True
     """
     with flint.ctx.workprec(bits):
         entries = [x for a in theta.values() for x in a.ravel()]
@@ -67,6 +73,18 @@ def crossing(
 
     Raises:
         ValueSystemError: if the threshold or the tolerance is not positive.
+
+    >>> from numerics.flow.solver import flow
+    >>> from numerics.losses import MSE
+    >>> from numerics.tasks import Task
+    >>> from theory.manifold import zero
+    >>> from theory.zoo import mlp
+    >>> line = mlp([1, 1], bias=False)  # w' = -w
+    >>> data = Task("one", np.array([[1.0]]), np.array([[0.0]]))
+    >>> decay = flow(line, MSE, data, {"W1": [[1]]}, 1, digits=20)
+    >>> found = crossing(decay, zero(line, {"x": [0]}), 0.5)  # at ln 2
+    >>> round(float(found.before), 5), found.upwards
+    (0.69315, False)
     """
     level, width = exact(threshold), exact(tolerance)
     if level <= 0 or width <= 0:

@@ -77,7 +77,7 @@ def flow(
         ShapeError: if a parameter or the data do not fit the architecture.
 
     >>> from numerics.losses import MSE
-    >>> from theory.zoo.mlp import mlp
+    >>> from theory.zoo import mlp
     >>> one = Task("one", np.array([[1.0]]), np.array([[0.0]]))
     >>> line = mlp([1, 1], bias=False)  # w' = -w
     >>> decayed = flow(line, MSE, one, {"W1": [[1]]}, 1, digits=30)

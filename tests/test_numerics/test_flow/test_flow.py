@@ -237,6 +237,8 @@ def test_wrong_input_is_named():
         flow(net, MSE, ONE, {"W1": [1]}, 1)
     with pytest.raises(ValueSystemError, match="both are positive"):
         flow(net, MSE, ONE, {"W1": [[1]]}, 0)
+    with pytest.raises(ValueSystemError, match="its adjoint is"):
+        flow(net, lambda y, target: y[0], ONE, {"W1": [[1]]}, 1)
     found = flow(net, MSE, ONE, {"W1": [[1]]}, 1)
     assert isinstance(found, Flow)
     with pytest.raises(ValueSystemError, match="known for 0 <= t <= 1"):
