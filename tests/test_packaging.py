@@ -76,6 +76,8 @@ def test_command_points_at_a_module_of_ours():
 
 def test_contracts_name_modules_in_known_packages():
     """Modules in parentheses may be missing, so a misspelt package would pass unseen."""
-    lines = [line for c in PYPROJECT["tool"]["importlinter"]["contracts"] for line in c["layers"]]
+    keys = ("layers", "source_modules", "forbidden_modules")
+    contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
+    lines = [line for contract in contracts for key in keys for line in contract.get(key, ())]
     modules = [m.strip(" ()") for line in lines for m in re.split("[|:]", line)]
     assert [m for m in modules if m.split(".")[0] not in PACKAGES] == []
