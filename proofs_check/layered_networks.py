@@ -33,6 +33,7 @@ ANYWHERE: tuple[Layer, ...] = (
     random_layers.group_norm,
     random_layers.running_norm,
     random_layers.prelu,
+    random_layers.power,
     random_layers.affine,
     random_layers.product,
     random_layers.maximum,

@@ -163,6 +163,12 @@ def normed_groups(draft: Draft, stream: Stream, groups: int) -> Stream:
     return draft.apply(run, stream)
 
 
+def power(draft: Draft, stream: Stream) -> Stream:
+    """-x³, a power and a sign without a function symbol."""
+    draft.note("power")
+    return draft.apply(lambda _, x: -(x**3), stream)
+
+
 def residual(draft: Draft, stream: Stream) -> Stream:
     """x + φ(x W) V, with or without a norm before."""
     draft.note("residual")
