@@ -37,6 +37,7 @@ def test_a_wrong_calculus_is_caught_with_the_smallest_case(monkeypatch):
     monkeypatch.setattr(agreement, "certify", always_certified)
     seed = next(s for s in range(50) if draw_case(chooser(s))[0].false_neighbour)
     found = smallest_error(seed)
+    assert found is not None
     assert found.is_error
     assert len(found.network.layers) <= 2
     assert found.network.largest_block == 2
@@ -72,8 +73,9 @@ def test_vacuous_is_what_says_nothing():
 def test_the_campaign_reaches_everything_and_is_seldom_vacuous():
     evidence = p6_composition.agreement(Settings(seed=1))
     assert evidence.verdict is Verdict.PROVED
+    assert evidence.error_bits is not None
     assert evidence.error_bits >= 60
-    tally = evidence.figures
+    tally = {name: int(count) for name, count in evidence.figures.items()}
     trials = tally["trials"]
     assert trials == 300
     assert tally["vacuous"] < 0.15 * trials

@@ -5,10 +5,18 @@ from hypothesis import strategies as st
 
 from numerics.exact import prove_invariance
 from proofs_check.networks import ACTIVATIONS, draw_partition
-from proofs_check.strategies import architectures, assert_invariant, partitions, points
-from theory.activation import activation
+from proofs_check.strategies import (
+    architectures,
+    assert_invariant,
+    assert_no_structural_trap,
+    layered_networks,
+    partitions,
+    points,
+)
+from theory.activation import activation, relu
 from theory.architecture import Architecture
-from theory.errors import ManifoldError
+from theory.errors import ArchitectureError, ManifoldError
+from theory.layers import attention, batch_norm
 from theory.manifold import ambient, equitable, incoming_equitable, leaf, outgoing_equitable
 from theory.partition import make_partition
 from theory.zoo import mlp
@@ -101,3 +109,88 @@ def test_what_is_undefined_fails():
 def test_another_network_is_refused():
     with pytest.raises(ManifoldError, match=r"have different parameters$"):
         assert_invariant(mlp([2, 5, 1]), equitable(NET, CLONES))
+
+
+def heads(p, x):
+    q, k, v = (np.einsum("btd,dhk->bthk", x, p["W" + n]) for n in "QKV")
+    a = attention(q, k + p["bK"], v, scale=1)
+    return np.einsum("bthk,hky->bty", a, p["O"])
+
+
+HEADS = Architecture(
+    heads,
+    sizes={"t": 2, "x": 2, "head": 1, "k": 2, "y": 1},
+    parameters={
+        **{f"W{n}": ("x", "head", "k") for n in "QKV"},
+        "bK": ("head", "k"),
+        "O": ("head", "k", "y"),
+    },
+    inputs=("t", "x"),
+    name="heads",
+)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_key_bias_is_a_trap_from_birth(seed):
+    with pytest.raises(AssertionError) as caught:
+        assert_no_structural_trap(HEADS, seed=seed)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "heads: training cannot use 2 of 16 dimensions, whatever data and loss:"
+    assert lines[1].split() == ["2", "never", "learns", "bK", "(all", "2", "entries)"]
+    assert lines[2] == "if that is meant: allow=['bK']"
+
+
+@pytest.mark.parametrize("allow", [["bK"], ["never learns"], ["O", "bK"]])
+def test_what_is_allowed_passes(allow):
+    assert_no_structural_trap(HEADS, allow=allow)
+
+
+@pytest.mark.parametrize("allow", [["O"], ["shift"], ["unexplained"]])
+def test_allowing_something_else_does_not_help(allow):
+    with pytest.raises(AssertionError, match="never learns"):
+        assert_no_structural_trap(HEADS, allow=allow)
+
+
+def test_a_name_that_is_nothing_is_refused():
+    with pytest.raises(ArchitectureError, match=r"^allow: 'bk' is neither a parameter of heads"):
+        assert_no_structural_trap(HEADS, allow=["bk"])
+
+
+def test_two_traps_are_told_and_one_of_them_may_be_allowed():
+    def forward(p, x):
+        return relu(batch_norm(x @ p["W"] + p["b"], eps=1)) @ p["V"] + p["c"] - p["c"].sum() / 2
+
+    net = Architecture(
+        forward,
+        sizes={"x": 2, "h": 2, "y": 2},
+        parameters={"W": ("x", "h"), "b": ("h",), "V": ("h", "y"), "c": ("y",)},
+    )
+    with pytest.raises(AssertionError, match=r"(?s)cannot use 3 of 12.*b \(.*c\[1\] \+ c\[0\]"):
+        assert_no_structural_trap(net)
+    with pytest.raises(AssertionError, match=r"cannot use 1 of 12"):
+        assert_no_structural_trap(net, allow=["b"])
+    assert_no_structural_trap(net, allow=["b", "shift"])
+
+
+def test_the_loss_can_be_the_trap():
+    assert_no_structural_trap(mlp([2, 3, 2]))
+    with pytest.raises(AssertionError, match=r"cannot use 4 of 17"):
+        assert_no_structural_trap(mlp([2, 3, 2]), adjoints="cross-entropy")
+
+
+@given(st.data())
+def test_only_the_axes_asked_for_have_clones(data):
+    blocks = data.draw(partitions(HEADS, axes=["k", "x"]))
+    assert blocks["k"].num_mixed == 1
+    assert {axis for axis in blocks if blocks[axis].num_mixed} == {"k", "x"}
+
+
+def test_an_axis_that_is_none_is_refused():
+    with pytest.raises(ArchitectureError, match=r"^axes: unknown axis 'z'"):
+        draw_partition(lambda low, high: low, HEADS, ["z"])
+
+
+@given(layered_networks(max_layers=1))
+def test_legal_layers_keep_clones(network):
+    if network.false_neighbour is None and "redrawn" not in network.architecture.name:
+        assert_invariant(network.architecture, equitable(network.architecture, network.partition))
