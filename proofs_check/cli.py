@@ -16,6 +16,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from proofs_check.options import Bits, Clone, Freeze, JsonFile, Mirror, Seed, Target, Zero
 from theory.errors import LopError
 
 # Typer names only a subclass of click's UsageError, whose home depends on Typer's version.
@@ -29,41 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-JsonFile = Annotated[
-    str | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
-]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="From which all randomness is derived.")]
-
-Target = Annotated[str, typer.Argument(metavar="TARGET", show_default=False)]
-Clone = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="AXIS=BLOCKS",
-        help="Clones along one axis, h=0,1/2,3; units left out stand alone. Repeat for more axes.",
-    ),
-]
-Freeze = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="AXIS:UNIT=VALUE", help="A unit frozen at a constant, h:3=0. Repeat for more."
-    ),
-]
-Mirror = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="AXIS=BLOCKS",
-        help="Clones some of which have the opposite value, h=0,-1/2,3. Repeat for more axes.",
-    ),
-]
-Zero = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="AXIS:UNIT", help="A unit whose weights and biases are all 0, h:3. Repeat for more."
-    ),
-]
-Bits = Annotated[float, typer.Option(help="A proof is wrong with chance <= 2^-bits.")]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -290,12 +256,14 @@ def replay(
     help="Find the smallest space that holds every gradient that training can meet, whatever the "
     "data and the loss; its dimension is the plasticity dimension. What is missing is conserved by "
     "SGD and momentum, and listed by kind.\n\n"
+    "That is for generic weights. With --parameters the numerical rank around real weights stands "
+    "beside it, with its spectrum: an observation, in half a minute for 2,000 parameters.\n\n"
     "TARGET is as in lop prove. Exit status: 0 if there is an answer, 2 for input that cannot be "
     "used.",
     epilog="\b\nExamples:\n  lop discover mlp:3-4-4-2\n"
     "  lop discover mlp:3-4-4-2 --clone h1=0,1/2,3 --clone h2=0,1/2,3\n"
     "  lop discover mlp:3-4-4-10:relu --freeze h1:0=0 --adjoints cross-entropy\n"
-    "  lop discover net.py:network --json answer.json",
+    "  lop discover net.py:network --parameters trained.npz --data inputs.npz --json answer.json",
 )
 def discover(
     target: Target,
@@ -310,6 +278,16 @@ def discover(
         int | None,
         typer.Option(min=1, help="Samples of a loss.  [default: 1; 4 if samples are coupled]"),
     ] = None,
+    parameters: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.npz", help="Real weights by name, as numpy.savez writes them."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.npz", help="Real inputs: the array x.  [default: standard normal]"
+        ),
+    ] = None,
     bits: Bits = 60,
     seed: Seed = 0,
     json_file: JsonFile = None,
@@ -321,6 +299,7 @@ def discover(
     """
     from proofs_check.discover import Ticker
     from proofs_check.discover import discover as discovered
+    from proofs_check.files import read_array, read_arrays
     from proofs_check.target import resolve
 
     _check_files(json_file)
@@ -336,6 +315,8 @@ def discover(
             bits=bits,
             seed=seed,
             on_progress=Ticker(lambda line: typer.echo(line, err=True)),
+            parameters=None if parameters is None else read_arrays(parameters),
+            data=None if data is None else read_array(data, "x"),
         )
     if json_file != "-":
         for line in found.lines():

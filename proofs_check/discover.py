@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isinf, prod
 from time import perf_counter
@@ -10,8 +10,10 @@ from typing import Any
 
 from numerics.plasticity import OnProgress, PlasticityResult, plasticity_dimension
 from numerics.span import Adjoints
+from numerics.systems.system import Array
 from proofs_check.errors import OptionError
 from proofs_check.evidence import error_bound
+from proofs_check.numerical_rank import NumericalRank, numerical_rank
 from proofs_check.question import make_conditions
 from theory.architecture import Architecture
 from theory.conserved import Group, conserved_groups
@@ -48,6 +50,7 @@ class Discovery:
     groups: tuple[Group, ...]
     conditions: tuple[str, ...]
     seconds: float
+    at_weights: NumericalRank | None = None
 
     @property
     def unexplained(self) -> int:
@@ -74,6 +77,7 @@ class Discovery:
                 for group in self.groups
             ],
             "unexplained": self.unexplained,
+            "at_weights": self.at_weights.as_json() if self.at_weights else None,
             "architecture": self.architecture.name,
             "points": result.manifold,
             "conditions": list(self.conditions),
@@ -116,7 +120,7 @@ class Discovery:
                 f"  {self.unexplained} more dimensions were not met; what they conserve depends on "
                 "the point or on the functions, or was not proved"
             )
-        return found
+        return found + (self.at_weights.lines() if self.at_weights else [])
 
 
 def discover(
@@ -131,6 +135,8 @@ def discover(
     bits: float = 60,
     seed: int = 0,
     on_progress: OnProgress | None = None,
+    parameters: Mapping[str, Array] | None = None,
+    data: Array | None = None,
 ) -> Discovery:
     """What ``lop discover TARGET --clone h=0,1/2,3 --freeze h:3=0`` asks.
 
@@ -145,9 +151,12 @@ def discover(
         bits: what is proved is wrong with a chance of at most 2^-bits.
         seed: of everything random.
         on_progress: told the dimension so far and the number of parameters.
+        parameters: real weights, around which the numerical rank is taken too.
+        data: samples ``(samples, *inputs)`` for it, by default normal ones.
 
     Raises:
         OptionError: if an option is malformed or comes twice for one axis or unit.
+        ArraysError: if weights or data do not fit the network, or it has no values.
         LopError: if the network cannot be used: see :func:`numerics.plasticity`.
 
     >>> from theory.zoo import from_name
@@ -165,6 +174,8 @@ def discover(
     if batch is not None and batch < 1:
         raise OptionError(f"--batch {batch}: a loss has at least one sample")
     conditions = make_conditions(architecture, clones, freezes, mirrors, zeros)
+    if data is not None and parameters is None:
+        raise OptionError("--data: real data are for real weights: give --parameters too")
     network = conditions.architecture
     start = perf_counter()
     result = plasticity_dimension(
@@ -177,7 +188,11 @@ def discover(
         on_progress=on_progress,
     )
     groups = conserved_groups(result.conserved, network.parameters, network.sizes)
-    return Discovery(network, result, groups, conditions.words, perf_counter() - start)
+    weights = None
+    if parameters is not None:
+        weights = numerical_rank(conditions, result, parameters, data)
+    seconds = perf_counter() - start
+    return Discovery(network, result, groups, conditions.words, seconds, weights)
 
 
 def _entry(parameter: str, flat: int, shape: tuple[int, ...]) -> str:

@@ -27,3 +27,7 @@ class OutputError(LopError):
 
 class CertificateError(LopError):
     """A proof that cannot be written as a certificate."""
+
+
+class ArraysError(LopError):
+    """Weights or data that cannot be read, or do not fit the network."""

@@ -1,12 +1,16 @@
-"""Output files, written whole or not at all."""
+"""Output files, written whole or not at all; files of arrays."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+import zipfile
 from pathlib import Path
+from typing import Any
 
-from proofs_check.errors import OutputError
+import numpy as np
+
+from proofs_check.errors import ArraysError, OutputError
 
 
 def check_writable(path: str | Path) -> None:
@@ -44,6 +48,41 @@ def write_text(path: str | Path, text: str) -> None:
             _replace(file, text)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from None
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of an ``.npz`` file, as ``numpy.savez`` writes it, by name.
+
+    Raises:
+        ArraysError: if there is no such file, it is no such archive, or an array holds anything
+            but numbers.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                raise ArraysError(f"{path}: one array, expected a file of numpy.savez")
+            arrays = {name: loaded[name] for name in loaded.files}
+    except OSError as error:
+        raise ArraysError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise ArraysError(f"{path}: expected numbers in a file of numpy.savez") from None
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise ArraysError(f"{path}: {name!r} holds {array.dtype}, expected real numbers")
+    return arrays
+
+
+def read_array(path: str | Path, name: str) -> np.ndarray[Any, Any]:
+    """One array of an ``.npz`` file.
+
+    Raises:
+        ArraysError: if the file cannot be read or has no such array.
+    """
+    arrays = read_arrays(path)
+    if name not in arrays:
+        raise ArraysError(f"{path}: no array {name!r}, but {', '.join(arrays) or 'none'}")
+    return arrays[name]
 
 
 def _replace(file: Path, text: str) -> None:

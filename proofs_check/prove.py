@@ -12,9 +12,7 @@ from numerics.exact import ExactResult, prove_invariance
 from proofs_check.counterexample import Counterexample, find_counterexample
 from proofs_check.errors import OptionError
 from proofs_check.evidence import Evidence, Level, holds, refuted, unknown
-from proofs_check.question import Question
-from theory.architecture import Architecture
-from theory.primitives import Apply
+from proofs_check.question import Question, function_symbols
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def answer(question: Question, *, bits: float = 60, seed: int = 0) -> Answer:
 def _evidence(
     question: Question, result: ExactResult, counterexample: Counterexample | None
 ) -> Evidence:
-    symbols = _symbols(question.architecture)
+    symbols = function_symbols(question.architecture)
     unknown_symbols = [name for name, known in symbols.items() if not known]
     every = [f"every smooth {name}" for name in unknown_symbols]
     scope = ", ".join([_data(question, result.batch), "every differentiable loss", *every])
@@ -147,9 +145,3 @@ def _detail(result: ExactResult) -> str:
             return f"not everywhere: {law}; it fails in {', '.join(result.failing)}"
         case _:
             return result.summary()
-
-
-def _symbols(architecture: Architecture) -> dict[str, bool]:
-    """The function symbols of a network, and whether each is a known function."""
-    applied = (node.primitive for node in architecture.graph().nodes)
-    return {p.activation.name: p.activation.is_known for p in applied if isinstance(p, Apply)}

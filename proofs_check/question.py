@@ -24,6 +24,7 @@ from theory.manifold import (
     zero,
 )
 from theory.partition import AxisPartition, make_partition, parse_blocks, parse_mirrored_blocks
+from theory.primitives import Apply
 
 
 @dataclass(frozen=True)
@@ -277,3 +278,14 @@ def _check_frozen_blocks(
                     f"axis {axis!r}: unit {unit} is a zero unit, so it cannot be frozen at "
                     f"{units[unit]}"
                 )
+
+
+def function_symbols(architecture: Architecture) -> dict[str, bool]:
+    """The function symbols of a network, and whether each is a known function.
+
+    >>> from theory.zoo import from_name
+    >>> function_symbols(from_name("mlp:3-4-2")), function_symbols(from_name("mlp:3-4-2:tanh"))
+    ({'phi': False}, {'tanh': True})
+    """
+    applied = (node.primitive for node in architecture.graph().nodes)
+    return {p.activation.name: p.activation.is_known for p in applied if isinstance(p, Apply)}
