@@ -36,5 +36,9 @@ class ManifoldError(LopError):
     """A manifold that does not fit the parameters it is meant for."""
 
 
+class OptimizerError(LopError):
+    """An optimizer, or a state of it, that does not fit what it is meant for."""
+
+
 class ValueSystemError(LopError):
     """A number, or a function symbol, that a number system cannot represent."""

@@ -191,6 +191,13 @@ def _filled_like(number: int, lift: Lift, a: Any) -> Value:
     return lift(number).broadcast_to(lift(a).shape)
 
 
+def _sign(a: Value) -> Value:
+    """step(a) - step(-a): odd, and 0 at 0 whatever step(0) is."""
+    above: Value = symbols.step(a)
+    below: Value = symbols.step(lowering.negative(a))
+    return lowering.subtract(above, below)
+
+
 UFUNCS: Mapping[Any, Callable[..., Any]] = MappingProxyType(
     {
         np.add: lowering.add,
@@ -206,6 +213,7 @@ UFUNCS: Mapping[Any, Callable[..., Any]] = MappingProxyType(
         np.maximum: lowering.maximum,
         np.minimum: lowering.minimum,
         np.absolute: lowering.absolute,
+        np.sign: _sign,
         np.exp: symbols.exp,
         np.log: symbols.log,
         np.sqrt: symbols.sqrt,

@@ -55,6 +55,8 @@ CALLS: dict[str, Any] = {
     "s ** [2, 2]": lambda s, **_: s ** np.array([2, 2]),
     "square": lambda a, **_: np.square(a),
     "abs": lambda a, **_: abs(a - 4),
+    "sign": lambda a, **_: np.sign(a - 4),
+    "sign at 0": lambda a, **_: np.sign(a - a),
     "maximum": lambda a, c, **_: np.maximum(a, c),
     "maximum(a, 0)": lambda a, **_: np.maximum(a - 4, 0),
     "maximum(4, a)": lambda a, **_: np.maximum(4, a),

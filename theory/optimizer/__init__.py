@@ -1,0 +1,37 @@
+"""Optimizers, each written once: run in floating point, proved over prime fields."""
+
+from theory.optimizer.adaptive import adafactor as adafactor
+from theory.optimizer.adaptive import adagrad as adagrad
+from theory.optimizer.adaptive import adam as adam
+from theory.optimizer.adaptive import adam_l2 as adam_l2
+from theory.optimizer.adaptive import adamw as adamw
+from theory.optimizer.adaptive import rmsprop as rmsprop
+from theory.optimizer.arbitrary import arbitrary_decay as arbitrary_decay
+from theory.optimizer.arbitrary import arbitrary_increment as arbitrary_increment
+from theory.optimizer.arbitrary import arbitrary_update as arbitrary_update
+from theory.optimizer.base import Optimizer as Optimizer
+from theory.optimizer.base import Slot as Slot
+from theory.optimizer.layerwise import centralised_sgd as centralised_sgd
+from theory.optimizer.layerwise import clipped_sgd as clipped_sgd
+from theory.optimizer.layerwise import lamb as lamb
+from theory.optimizer.layerwise import lars as lars
+from theory.optimizer.layerwise import lars_decay as lars_decay
+from theory.optimizer.layerwise import value_clipped_sgd as value_clipped_sgd
+from theory.optimizer.matrixwise import any_muon as any_muon
+from theory.optimizer.matrixwise import any_shampoo as any_shampoo
+from theory.optimizer.matrixwise import muon as muon
+from theory.optimizer.matrixwise import shampoo as shampoo
+from theory.optimizer.sgd import heavy_ball as heavy_ball
+from theory.optimizer.sgd import heavy_ball_l2 as heavy_ball_l2
+from theory.optimizer.sgd import l2_init as l2_init
+from theory.optimizer.sgd import lion as lion
+from theory.optimizer.sgd import lion_decay as lion_decay
+from theory.optimizer.sgd import nesterov as nesterov
+from theory.optimizer.sgd import noisy_sgd as noisy_sgd
+from theory.optimizer.sgd import sgd as sgd
+from theory.optimizer.sgd import sgd_l1 as sgd_l1
+from theory.optimizer.sgd import sgd_l2 as sgd_l2
+from theory.optimizer.sgd import sign_sgd as sign_sgd
+from theory.optimizer.sharpness import asam as asam
+from theory.optimizer.sharpness import sam as sam
+from theory.optimizer.step import step_graph as step_graph
