@@ -14,6 +14,7 @@ from functools import reduce
 
 from proofs_check.errors import OptionError
 from theory.architecture import Architecture
+from theory.errors import ManifoldError
 from theory.manifold import (
     Manifold,
     ambient,
@@ -173,11 +174,11 @@ def make_question(
 
     Raises:
         OptionError: if there are no options, an axis or a unit comes twice, the conditions hold
-            for all parameters, or clones are frozen at values that they do not share, or not all
-            of them: there are no such data.
+            for all parameters, clones are frozen at values that they do not share, or not all of
+            them, so that there are no such data, or what frozen units conserve is not described
+            for this kind of network.
         PartitionError: if blocks overlap, leave their axis, or the axis is unknown.
-        ArchitectureError: if a frozen unit is unknown.
-        ManifoldError: if frozen units are not described for this kind of network.
+        ArchitectureError: if a frozen unit is unknown, or a constant unit means nothing there.
 
     >>> from theory.zoo import from_name
     >>> question = make_question(from_name("mlp:3-4-4-2"), freezes=["h1:0=0"])
@@ -209,7 +210,7 @@ def make_question(
         )
         manifolds = [start.points]
     if freezes:
-        tangents.append(trap(start.architecture))
+        tangents.append(_trap(start.architecture, " ".join(asked)))
         manifolds.append(tangents[-1])
     manifold = reduce(intersect, manifolds)
     if not manifold.codimension:
@@ -220,6 +221,17 @@ def make_question(
     return Question(
         start.architecture, start.points, reduce(intersect, tangents), manifold, start.words
     )
+
+
+def _trap(architecture: Architecture, asked: str) -> Manifold:
+    try:
+        return trap(architecture)
+    except ManifoldError as error:
+        architecture.graph()  # raises if a constant unit means nothing there; discover would too
+        raise OptionError(
+            f"{asked}: {architecture.name}: {error}; for any network, lop discover TARGET {asked} "
+            "finds and proves what training conserves"
+        ) from None
 
 
 def _partition(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from proofs_check.cli import main
 from proofs_check.errors import OptionError
 from proofs_check.prove import answer
 from proofs_check.question import make_question
@@ -74,3 +75,33 @@ def test_two_functions_of_one_name_get_no_common_polynomial():
     )
     half = equitable(net, make_partition(net.sizes, {"x": [[0, 1]]}))
     assert refute(net, half) is None
+
+
+@pytest.mark.parametrize(
+    ("network", "unit", "words"),
+    [
+        ("vit:4x4:4:1-1-2-1-2:2:gelu", "m1:0=0", "as by a convolution"),
+        ("decoder:3-2-1-2-1-2:gelu", "m1:0=0", "in layer_norm units are added without weights"),
+    ],
+)
+def test_frozen_units_of_layered_networks_are_left_to_discover(network, unit, words, capsys):
+    assert main(["prove", network, "--freeze", unit]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert words in told
+    hint = f"lop discover TARGET --freeze {unit}"
+    assert hint in told
+    assert main([*hint.replace("TARGET", network).split()[1:], "--bits", "20"]) == 0
+    assert "never learns" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("network", "unit", "words"),
+    [
+        ("gated_mlp:3-4-2:silu", "h1:0=0", "meet Multiply after their function symbol"),
+        ("rnn:3-4-2-3:tanh", "h:0=0", "which of them is the unit's output is ambiguous"),
+    ],
+)
+def test_where_a_constant_unit_means_nothing_discover_is_not_advised(network, unit, words, capsys):
+    for command in ("prove", "discover"):
+        assert main([command, network, "--freeze", unit]) == 2
+        assert words in capsys.readouterr().err

@@ -22,12 +22,45 @@ from theory.primitives import (
     Add,
     Apply,
     Broadcast,
+    Concatenate,
+    Constant,
+    Divide,
     Einsum,
     Input,
+    Multiply,
+    Negative,
     Parameter,
+    Power,
     Reshape,
+    Scatter,
+    Subtract,
+    Sum,
+    Take,
     Transpose,
 )
+
+SCOPE = (
+    "what frozen units leave untrained is described only for layers of weights and biases, "
+    "each used once"
+)
+_MOVED = "entries are moved, as by a convolution, pooling, an embedding or steps in time"
+_SCALED = "units are multiplied or divided, as by a gate, a gain, a normalisation or attention"
+_PASSED = "units are added without weights, as by a residual connection, pooling or a mean"
+OBSTACLES: Mapping[type, str] = {
+    Take: _MOVED,
+    Scatter: _MOVED,
+    Concatenate: _MOVED,
+    Multiply: _SCALED,
+    Divide: _SCALED,
+    Einsum: _SCALED,
+    Power: _SCALED,
+    Add: _PASSED,
+    Subtract: _PASSED,
+    Sum: _PASSED,
+    Negative: "a sign is changed outside the weights",
+    Apply: "a function follows on a function, without weights between them",
+    Constant: "a fixed array takes part",
+}
 
 Values = Mapping[tuple[str, int], Fraction]  # exact values of pinned entries; 0 if missing
 
@@ -178,13 +211,11 @@ def _check_single_edges(graph: Graph) -> None:
             case Add() if "unit" not in operands:
                 kind = "sum"
             case primitive:
-                raise ManifoldError(
-                    f"{type(primitive).__name__} of {' and '.join(operands) or 'nothing'}: frozen "
-                    "units are described for sums of weights times units, with biases"
-                )
+                where = f"in {node.scope} " if node.scope else ""
+                raise ManifoldError(f"{where}{OBSTACLES[type(primitive)]}: {SCOPE}")
         for j in node.operands:
             if kinds[j] == "parameter" and j in used:
-                raise ManifoldError("a parameter is used twice: frozen units are described without")
+                raise ManifoldError(f"a parameter is used twice: {SCOPE}")
             used.add(j)
         kinds.append(kind)
 

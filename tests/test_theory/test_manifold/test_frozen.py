@@ -112,10 +112,10 @@ def forwards():
         return np.tanh(x @ p["A"]) * (x @ p["A"]) @ p["B"]
 
     return [
-        (residual, "Add of sum and unit|Add of unit and unit"),
+        (residual, "units are added without weights"),
         (recurrent, r"'B' over \('h', 'h'\): frozen units may not feed their own axis"),
-        (shared, "a parameter is used twice|of sum: |of parameter and sum"),
-        (gated, "Multiply of sum and unit|a parameter is used twice"),
+        (shared, "a parameter is used twice|units are (multiplied|added)"),
+        (gated, "units are multiplied|a parameter is used twice"),
     ]
 
 
