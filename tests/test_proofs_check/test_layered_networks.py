@@ -1,7 +1,7 @@
 """Random layered networks: what is drawn, and that what is planted is false."""
 
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 
 from numerics.exact import prove_invariance
 from proofs_check import false_neighbours, layered_networks, random_layers
@@ -12,7 +12,13 @@ from proofs_check.networks import chooser
 from proofs_check.strategies import layered_networks as layered
 from theory.modules import certify
 
-SETTINGS = settings(max_examples=300, deadline=None, database=None, derandomize=True)
+SETTINGS = settings(
+    max_examples=300,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=set(Phase) - {Phase.explain},
+)
 
 
 def drawn(count):

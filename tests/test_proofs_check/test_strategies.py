@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, find, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 from numerics.exact import prove_invariance
@@ -27,6 +27,7 @@ SEARCH = settings(
     database=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
+    phases=set(Phase) - {Phase.explain},  # explaining takes longer than finding
 )
 
 
