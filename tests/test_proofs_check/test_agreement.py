@@ -12,7 +12,9 @@ from proofs_check import agreement
 from proofs_check.agreement import compare, draw_case, smallest_error
 from proofs_check.claim import Settings
 from proofs_check.claims import p6_composition
+from proofs_check.claims.p6_layers import MODULES
 from proofs_check.evidence import Verdict
+from proofs_check.false_neighbours import independent_masks
 from proofs_check.layered_networks import draw_around
 from proofs_check.networks import chooser
 from proofs_check.random_layers import layer_norm
@@ -107,3 +109,20 @@ def test_smallest_is_minimal_in_every_choice(steps, bound):
     for k, value in enumerate(case):
         if value:
             assert not fails([*case[:k], value - 1, *case[k + 1 :]])
+
+
+def test_a_false_variant_that_the_calculus_certifies_is_no_refutation(monkeypatch):
+    network = draw_around(chooser(0), independent_masks)
+    assert p6_composition.refuted_by_both(network, "IE∩OE", 0).verdict is Verdict.REFUTED
+    monkeypatch.setattr(agreement, "certify", always_certified)
+    found = p6_composition.refuted_by_both(network, "IE∩OE", 0)
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.detail.startswith("the provers disagree")
+
+
+def test_a_layer_the_calculus_cannot_certify_leaves_its_claim_unknown():
+    module = replace(MODULES[0], layers=(independent_masks,))
+    assert module.certified(Settings()).verdict is Verdict.UNKNOWN
+    assert module.proved(Settings()).verdict is Verdict.REFUTED
+    module = replace(MODULES[0], neighbour=MODULES[0].layers[0])
+    assert module.refuted(Settings()).verdict is Verdict.PROVED
