@@ -6,15 +6,15 @@ Where the gradient's space lies in the tangent space of a cloned manifold, the m
 under training. Nothing is evaluated, so the size of the network hardly matters.
 """
 
+from theory.modules.breach import Breach
 from theory.modules.certificate import Certified, NotCertified, certify
 from theory.modules.derivation import Derivation, Step
 from theory.modules.flattening import flattened
-from theory.modules.loss import Loss
 
 __all__ = [
+    "Breach",
     "Certified",
     "Derivation",
-    "Loss",
     "NotCertified",
     "Step",
     "certify",

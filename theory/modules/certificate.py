@@ -22,9 +22,9 @@ from theory.graph import Graph
 from theory.html_table import html_table
 from theory.manifold import ClonedManifold, equitable
 from theory.modules.block_structure import BlockStructure, contains
+from theory.modules.breach import Breach, first_breach
 from theory.modules.derivation import Derivation, derive, described
 from theory.modules.known_point import axis_labels, directions, points
-from theory.modules.loss import Loss, first_loss
 from theory.modules.rules import structures
 from theory.partition import Partition
 from theory.primitives import Input
@@ -99,23 +99,27 @@ class NotCertified(_Outcome):
 
     Attributes:
         failing: the parameters whose gradients are not shown to be tangent.
-        loss: where blocks are lost first on the way to one of them.
+        breach: where blocks are lost first on the way to one of them.
     """
 
     failing: tuple[str, ...]
-    loss: Loss
+    breach: Breach
 
     def summary(self) -> str:
         """Two sentences."""
         failing = ", ".join(self.failing)
-        return f"not certified: {self.claim}; open for {failing}. {self.loss}"
+        return f"not certified: {self.claim}; open for {failing}. {self.breach}"
 
     def to_json(self) -> dict[str, Any]:
         """The outcome as plain data."""
         return {
             **super().to_json(),
             "failing": list(self.failing),
-            "loss": {"node": self.loss.node, "layer": self.loss.layer, "text": str(self.loss)},
+            "breach": {
+                "node": self.breach.node,
+                "layer": self.breach.layer,
+                "text": str(self.breach),
+            },
         }
 
 
@@ -169,7 +173,7 @@ def certify(
         for name, axis in zip(architecture.parameters[p], axes, strict=True)
     }
     end = f"the gradient of {failing[0]} is {described(found[slope], names[slope])}"
-    return NotCertified(*words, failing, first_loss(graph, found, names, wanted, slope, end))
+    return NotCertified(*words, failing, first_breach(graph, found, names, wanted, slope, end))
 
 
 def _failing(

@@ -120,7 +120,7 @@ def test_a_failure_names_the_place():
     result = certify(net, make_partition(net.sizes, {"h": [[0, 1]]}))
     assert isinstance(result, NotCertified)
     assert set(result.failing) == {"W", "V"}
-    assert "multiply" in str(result.loss)
+    assert "multiply" in str(result.breach)
     assert json.loads(json.dumps(result.to_json()))["failing"] == list(result.failing)
 
 

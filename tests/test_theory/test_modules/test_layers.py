@@ -27,7 +27,7 @@ def test_a_false_neighbour_is_not_certified(name):
     result = certify(net, partition(net, blocks, 0))
     assert isinstance(result, NotCertified)
     assert result.failing
-    assert "lost" in str(result.loss)
+    assert "lost" in str(result.breach)
 
 
 @pytest.mark.parametrize("name", sorted(set(INSTANCES) - {"embedding, tied"}))

@@ -14,7 +14,7 @@ from theory.primitives import Add, Einsum, Input, Multiply, Parameter, Subtract
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class Breach:
     """A node, and in words what is lost there.
 
     Attributes:
@@ -32,14 +32,14 @@ class Loss:
         return f"Blocks are lost {where}: {self.text}"
 
 
-def first_loss(
+def first_breach(
     graph: Graph,
     found: Sequence[BlockStructure],
     names: Sequence[Names],
     wanted: Mapping[str, Labels],
     root: int,
     end: str,
-) -> Loss:
+) -> Breach:
     """The first node before ``root`` at which blocks are split or mixed.
 
     Those are the blocks of a named axis that a value has, or, where a reshape or the like leaves
@@ -71,8 +71,8 @@ def first_loss(
             )
             kind = type(node.primitive).__name__.lower()
             after = described(found[k], names[k])
-            return Loss(k, node.scope, f"{before_it}; the result of {kind} is {after}")
-    return Loss(root, graph.nodes[root].scope, end)
+            return Breach(k, node.scope, f"{before_it}; the result of {kind} is {after}")
+    return Breach(root, graph.nodes[root].scope, end)
 
 
 def _called(graph: Graph, k: int) -> str:
