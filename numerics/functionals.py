@@ -221,16 +221,18 @@ def prove_conserved(
         laws = Annihilator(rest, architecture.parameter_shapes)
         kernel = laws.kernel_size()
         measured = measure(graph, {p: size + kernel for p, size in uniform.sizes().items()})
-        # any of the tests may accept what is false
-        wanted = bits + log2(attempt + 1)
-        bound = components_for(replace(measured, outputs=laws.sizes(measured.outputs)), wanted)
+        # any of the tests may accept what is false: Σ 1/2k² over k = 1, 2, … is less than 1
+        share = 1 + 2 * log2(attempt + 1)
+        bound = components_for(
+            replace(measured, outputs=laws.sizes(measured.outputs)), bits + share
+        )
         field = PrimeField(random_primes(bound.components, seed + attempt), seed + attempt)
         try:
             failing = _failing(Evaluator(graph, field, lead=1), field, laws, uniform)
         except ZeroDivisionError:
             continue
         if not failing.any():
-            return rest, bound.bits - log2(attempt + 1)
+            return rest, bound.bits - share
         rest = tuple(f for f, fails in zip(rest, failing, strict=True) if not fails)
     if not rest:
         return (), inf

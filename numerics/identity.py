@@ -27,7 +27,7 @@ more, and keeps degrees low; only if that identity fails, division is that of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, inf, log2
 from typing import Literal
 
@@ -113,7 +113,10 @@ def vanishes(graph: Graph, *, bits: float, seed: int) -> Identity:
     if not divides(graph):
         return _tested(graph, "none", bits, seed)
     found = _tested(opaque(graph), "opaque", bits + 1, seed)
-    return found if found.verdict != "fails" else _tested(graph, "exact", bits + 1, seed)
+    if found.verdict == "fails":
+        found = _tested(graph, "exact", bits + 1, seed)
+    # Either test might have accepted what is false.
+    return replace(found, bound=replace(found.bound, bits=max(0.0, found.bound.bits - 1)))
 
 
 def _tested(graph: Graph, division: Division, bits: float, seed: int) -> Identity:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from numerics.evaluate import Evaluator
 from numerics.exact import prove_invariance
-from numerics.identity import vanishes
+from numerics.identity import error_bound, vanishes
 from numerics.reciprocals import divides, opaque
 from numerics.sizes import measure
 from numerics.systems.prime import PrimeField
@@ -130,6 +130,13 @@ def test_identities(graph, verdict, division):
         found = vanishes(graph, bits=60, seed=seed)
         assert (found.verdict, found.division) == (verdict, division)
         assert verdict == "fails" or found.bound.bits >= 60
+
+
+def test_the_error_is_that_of_both_tests():
+    for graph, read in [(OPAQUE["odd"], opaque), (EXACT["cancelling"], lambda graph: graph)]:
+        found = vanishes(graph, bits=60, seed=0)
+        alone = error_bound(measure(read(graph)), found.bound.components)
+        assert found.bound.bits == pytest.approx(alone.bits - 1)
 
 
 def test_what_is_false_is_seen_to_fail_where_no_error_can_be_reached():
