@@ -8,7 +8,8 @@ plasticity dimension of θ. What annihilates V is conserved.
 gradients at random points of θ + V until ``margin`` fresh ones lie in it. All are gradients of one
 loss function each, for one choice of the function symbols, of points that such gradients reach; the
 rank of numbers never exceeds the rank of the formulas that they are values of. So r is at most the
-dimension at generic θ for generic functions.
+dimension at generic θ for generic functions. A known function, such as ReLU, is one function: where
+it satisfies more identities than its algebra in the fields, the dimension may be less than r.
 
 *From above, with error at most 2⁻ᵏ.* One prime cannot show that r is not too small: the chance of
 an unlucky θ or p is bounded by about r D/p only, D the degree of a gradient. But the functionals
@@ -43,6 +44,7 @@ from theory.errors import ManifoldError, ValueSystemError
 from theory.html_table import html_table
 from theory.manifold.affine import ambient
 from theory.manifold.base import Manifold, SparseVector
+from theory.primitives import Apply
 
 MARGIN = 8
 
@@ -54,7 +56,7 @@ class PlasticityResult:
     """The plasticity dimension at generic points of a manifold.
 
     Attributes:
-        dimension: r, at most the generic dimension.
+        dimension: r, at most the generic dimension for generic functions.
         num_parameters: P.
         conserved: linear functionals of the parameters that are conserved from every point of the
             manifold, linearly independent, so the dimension is at most P minus their number.
@@ -67,6 +69,8 @@ class PlasticityResult:
         margin: how many of them, the last ones, did not enlarge the space.
         prime: in whose field they were computed.
         seed: of everything random.
+        known_functions: those of the network that are read by their algebra alone. An identity
+            beyond it, such as relu(2z) = 2 relu(z), may lower the dimension, never raise it.
     """
 
     dimension: int
@@ -80,6 +84,7 @@ class PlasticityResult:
     margin: int
     prime: int
     seed: int
+    known_functions: tuple[str, ...] = ()
 
     @property
     def upper(self) -> int:
@@ -88,7 +93,7 @@ class PlasticityResult:
 
     @property
     def is_proved(self) -> bool:
-        """Whether the generic dimension is r, with error at most 2^-bits."""
+        """Whether it is at most r, for generic functions r, with error at most 2^-bits."""
         return self.bits is not None and self.upper == self.dimension
 
     def summary(self) -> str:
@@ -99,9 +104,15 @@ class PlasticityResult:
         'plasticity dimension 38 of 46 parameters, proved with error'
         """
         head = f"plasticity dimension {self.dimension} of {self.num_parameters} parameters"
-        if self.is_proved and self.bits is not None:
-            return f"{head}, proved with error <= 2^-{int(self.bits)}"
-        return f"{head}, observed; not more than {self.upper}, and generically not less"
+        if self.batch > 1:
+            head += f" for batches of {self.batch} samples"
+        if not self.is_proved or self.bits is None:
+            return f"{head}, observed; not more than {self.upper}, and generically not less"
+        head += f", proved with error <= 2^-{int(self.bits)}"
+        if not self.known_functions:
+            return head
+        names = ", ".join(self.known_functions)
+        return f"{head} from the algebra of {names}, whose other identities may lower it"
 
     def _repr_html_(self) -> str:
         rows = [
@@ -176,7 +187,17 @@ def plasticity_dimension(
         margin=margin,
         prime=field.primes[0],
         seed=seed,
+        known_functions=_known_functions(architecture),
     )
+
+
+def _known_functions(architecture: Architecture) -> tuple[str, ...]:
+    symbols = [
+        node.primitive.activation
+        for node in architecture.graph().nodes
+        if isinstance(node.primitive, Apply)
+    ]
+    return tuple(dict.fromkeys(repr(symbol) for symbol in symbols if symbol.is_known))
 
 
 def _closure(

@@ -11,7 +11,7 @@ from numerics.functionals import Functional, prove_conserved
 from numerics.plasticity import plasticity_dimension
 from numerics.plasticity_spectrum import numerical_plasticity
 from proofs_check.strategies import architectures, partitions
-from theory.activation import activation
+from theory.activation import activation, relu
 from theory.architecture import Architecture
 from theory.conserved import conserved_groups
 from theory.errors import ArchitectureError, ManifoldError, ShapeError, ValueSystemError
@@ -132,6 +132,21 @@ def test_what_depends_on_the_value_of_a_function_is_observed_only():
     assert found.upper == 4
     assert not found.is_proved
     assert "observed; not more than 4" in found.summary()
+
+
+def test_what_a_known_function_alone_satisfies_is_not_met():
+    """relu(2z) = 2 relu(z), so b - 2a is conserved; a generic gate does not know."""
+    net = Architecture(
+        lambda p, x: p["a"] * relu(x * p["w"]) + p["b"] * relu(2 * x * p["w"]),
+        {"x": 1, "y": 1},
+        {"w": ("x",), "a": ("y",), "b": ("y",)},
+    )
+    theta = {p: np.array([0.5]) for p in net.parameters}
+    assert numerical_plasticity(net, theta).dimension == 2
+    found = plasticity_dimension(net)
+    assert (found.dimension, found.known_functions) == (3, ("relu",))
+    assert "from the algebra of relu, whose other identities may lower it" in found.summary()
+    assert "algebra" not in plasticity_dimension(NET).summary()
 
 
 def test_false_functionals_are_left_out_and_true_ones_stay():
