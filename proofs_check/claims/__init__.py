@@ -24,6 +24,7 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.e8_parity",
     "proofs_check.claims.n9_mirror",
     "proofs_check.claims.n10_zero",
+    "proofs_check.claims.n11_quotient",
     "proofs_check.claims.n6_plasticity",
     "proofs_check.claims.n12_escape",
     "proofs_check.claims.digits",
