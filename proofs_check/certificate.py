@@ -115,6 +115,11 @@ def write_certificate(answer: Answer, path: str | Path) -> None:
         OutputError: if the file cannot be written.
     """
     question = answer.question
+    if answer.result is None:
+        raise CertificateError(
+            "no certificate: the exact check was left out for a network of this size; ask for it "
+            "with --method exact"
+        )
     write_text(
         path,
         make_certificate(question.architecture, question.points, question.tangent, answer.result),

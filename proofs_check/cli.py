@@ -1,7 +1,8 @@
 """The command ``lop``.
 
 Exit status: 0 if all is as expected, 1 if a verdict differs or the target is not proved, 2 for
-input that cannot be used, with one line that says why. What is heavy is imported inside the
+input that cannot be used, with one line that says why; 3 if two of our provers contradict each
+other, which is a defect of the toolkit. What is heavy is imported inside the
 commands: ``lop --help`` answers at once.
 """
 
@@ -16,6 +17,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from proofs_check.errors import DisagreementError, OptionError
 from proofs_check.options import Bits, Clone, Freeze, JsonFile, Mirror, Seed, Target, Zero
 from theory.errors import LopError
 
@@ -46,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "lop"
         return _refuse(f"{error.format_message()} (see {command} --help)")
+    except DisagreementError as error:
+        _refuse(f"a defect of the toolkit, please report it with this command: {error}")
+        return 3
     except LopError as error:
         return _refuse(str(error))
     except MemoryError:
@@ -170,10 +175,16 @@ def verify(
     "numbers with which it does.\n\n"
     "TARGET is file.py:name, module:name, or a ready-made network such as mlp:3-4-4-2:tanh with "
     "axes x, h1, h2, y. The object is an Architecture, or a function without arguments that "
-    "returns one.",
+    "returns one.\n\n"
+    "Two routes answer: an exact check in random prime fields, and a calculus that derives for "
+    "clones, layer by layer, what is equal. With --method both, the default, the exact check is "
+    "left out above 20 million parameters, where the calculus takes seconds.\n\n"
+    "Exit status: 0 if proved, 1 if not, 2 for input that cannot be used, 3 if the routes "
+    "contradict each other.",
     epilog="\b\nExamples:\n  lop prove mlp:3-4-4-2 --clone h1=0,1/2,3 --clone h2=0,1/2,3\n"
     "  lop prove mlp:3-4-4-2:tanh --freeze h1:0=0 --bits 100\n"
-    "  lop prove net.py:network --clone h=0,1 --json answer.json",
+    "  lop prove net.py:network --clone h=0,1 --json answer.json\n"
+    "  lop prove resnet50 --clone d0=0,1/2,3 --derivation",
 )
 def prove(
     target: Target,
@@ -183,9 +194,13 @@ def prove(
     zero: Zero = None,
     bits: Bits = 60,
     seed: Seed = 0,
+    method: Annotated[str, typer.Option(help="The route: both, exact or calculus.")] = "both",
+    derivation: Annotated[
+        bool, typer.Option("--derivation", help="Show what the calculus derives, layer by layer.")
+    ] = False,
     certificate: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Write a proof as a certificate for lop replay."),
+        typer.Option(metavar="FILE", help="Write an exact proof as a certificate for lop replay."),
     ] = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -196,21 +211,27 @@ def prove(
         typer.Exit: with status 1 if the verdict is not "proved".
     """
     from proofs_check.certificate import write_certificate
-    from proofs_check.display import show_answer
+    from proofs_check.display import show_answer, show_derivation
     from proofs_check.evidence import Verdict
     from proofs_check.prove import answer
     from proofs_check.question import make_question
     from proofs_check.target import resolve
 
     _check_files(json_file, certificate)
+    if method == "calculus" and certificate is not None:
+        raise OptionError("--certificate: it holds an exact proof, so --method exact or both")
     with redirect_stdout(sys.stderr):  # the target's own prints
         question = make_question(
             resolve(target), clone or (), freeze or (), mirror or (), zero or ()
         )
-        found = answer(question, bits=bits, seed=seed)
+        found = answer(question, method=method, bits=bits, seed=seed)
+    if derivation and found.calculus is None:
+        raise OptionError("--derivation: the calculus was not asked; it speaks of clones only")
     if json_file != "-":
         show_answer(found)
-    _write_json(json_file, found.as_json())
+        if derivation:
+            show_derivation(found)
+    _write_json(json_file, found.as_json(derivation=derivation))
     if found.evidence.verdict is not Verdict.PROVED:
         if certificate is not None:
             typer.echo("lop: no certificate, for nothing was proved", err=True)

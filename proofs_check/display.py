@@ -13,6 +13,7 @@ from proofs_check.evidence import Evidence, Level, Verdict
 from proofs_check.prove import Answer
 from proofs_check.result import ClaimResult, Outcome
 from proofs_check.runner import OnProgress, Task
+from theory.modules import NotCertified
 
 MAX_WIDTH = 160  # of a line of a counterexample; --json has it in full
 
@@ -103,10 +104,20 @@ def show_answer(answer: Answer) -> None:
     )
     for label, text in lines:
         typer.echo(f"  {label:<11} {text}")
+    if evidence.holds and isinstance(answer.calculus, NotCertified):
+        typer.echo(f"  {'calculus':<11} does not decide: {_cut(str(answer.calculus.breach))}")
     if answer.counterexample is not None:
         typer.echo("  counterexample")
         for line in answer.counterexample.text.splitlines():
             typer.echo(f"    {_cut(line)}")
+
+
+def show_derivation(answer: Answer) -> None:
+    """Print what the calculus derives, layer by layer."""
+    if answer.calculus is not None:
+        typer.echo("derivation")
+        for line in answer.calculus.derivation.lines():
+            typer.echo(f"  {line}")
 
 
 @contextmanager

@@ -31,3 +31,7 @@ class CertificateError(LopError):
 
 class ArraysError(LopError):
     """Weights or data that cannot be read, or do not fit the network."""
+
+
+class DisagreementError(LopError):
+    """Two independent proofs contradict each other, so one of our provers is wrong."""

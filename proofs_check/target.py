@@ -1,8 +1,8 @@
 """TARGET: where the command line finds an architecture.
 
 A target is ``file.py:name``, ``module:name`` or the name of a ready-made network,
-``mlp:3-4-4-2:tanh``. What follows the colon tells them apart: the name of an object in a module is
-an identifier, the sizes of a ready-made network are not.
+``mlp:3-4-4-2:tanh`` or ``resnet50``. What follows the colon tells them apart: the name of an
+object in a module is an identifier, the sizes of a ready-made network are not.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from proofs_check.errors import TargetError
 from theory.architecture import Architecture
 from theory.errors import LopError
 from theory.zoo import from_name
+from theory.zoo.names import KINDS
 
 T = TypeVar("T")
 
@@ -60,6 +61,8 @@ def _found(target: str) -> Architecture:
     if place.endswith(".py") or target.endswith(".py"):
         with redirect_stdout(sys.stderr):
             return _file_object(target, place, name)
+    if target in KINDS and not KINDS[target].fields:
+        return from_name(target)
     if not colon or not place or not name:
         raise TargetError(f"TARGET {target!r}: expected {FORMS}")
     if name.isidentifier() and all(part.isidentifier() for part in place.split(".")):

@@ -162,7 +162,8 @@ class TestProve:
     def test_proved(self, capsys):
         assert main(["prove", "mlp:3-4-4-2", "--clone", "h1=0,1/2,3", "--clone", "h2=0,1/2,3"]) == 0
         out = capsys.readouterr().out
-        assert "proved with error ≤ 2^-" in out
+        assert out.startswith("proved: training stays on IE∩OE")
+        assert "random prime fields, error ≤ 2^-" in out
         assert "dimension 24" in out
         assert "every smooth phi" in out
 
@@ -314,7 +315,7 @@ class TestProcess:
         environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
         found = lop("prove", "mlp:3-4-2", "--clone", "h1=0,1", env=environment, encoding="latin-1")
         assert found.returncode == 0
-        assert found.stdout.startswith("proved with error ? 2^-")
+        assert found.stdout.startswith("proved: training stays on IE?OE")
 
     def test_a_closed_pipe(self):
         found = subprocess.run(

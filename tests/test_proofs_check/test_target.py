@@ -163,3 +163,7 @@ def test_a_forward_function_that_draws_a_mask_is_refused(tmp_path):
     (tmp_path / "drawn.py").write_text(drawn, encoding="utf-8")
     with pytest.raises(TargetError, match="something else when it is called again"):
         resolve(f"{tmp_path / 'drawn.py'}:net")
+
+
+def test_a_ready_made_network_of_one_size_has_no_colon():
+    assert resolve("resnet50").num_parameters == 25_557_032
