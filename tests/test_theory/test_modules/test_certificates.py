@@ -41,6 +41,13 @@ def test_certificates_agree_with_the_exact_check(seed):
         assert prove_invariance(net, manifold, tangent=tangent, seed=seed).verdict == "proved"
 
 
+def test_parameters_that_frozen_units_cut_off():
+    net = mlp([2, 2, 2, 1], "tanh").freeze("h2", 0).freeze("h2", 1)
+    clones = make_partition(net.sizes, {"h1": [[0, 1]], "h2": [[0, 1]]})
+    assert certify(net, clones).is_certified
+    assert prove_invariance(net, equitable(net, clones)).verdict == "proved"
+
+
 @pytest.mark.parametrize("seed", range(NUM_NETWORKS))
 @pytest.mark.parametrize("half", [incoming_equitable, outgoing_equitable])
 def test_half_of_the_conditions(seed, half):
