@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numerics.losses import Loss
-from numerics.systems.system import Array, NumberSystem
+from numerics.systems.system import Array
 from numerics.tasks import Task
 from numerics.train import Weights, initial_state, train
 from theory.quotient import Quotient
@@ -52,7 +52,6 @@ def follow(
     state: Mapping[str, Array] | None = None,
     factors: Factors | None = None,
     every: int = 1,
-    system: NumberSystem | None = None,
 ) -> Followed:
     """Train clones and base side by side; arrays may have ensemble axes in front.
 
@@ -68,7 +67,6 @@ def follow(
         state: of the clones' optimizer, by default as training starts.
         factors: of the base network's hyperparameters, in place of the law's.
         every: how many steps lie between two differences.
-        system: in which numbers, float64 by default.
 
     Raises:
         ManifoldError: if a parameter is missing or does not fit.
@@ -107,7 +105,6 @@ def follow(
             seed=seed,
             state=own,
             record=every,
-            system=system,
         ).trajectory
         for network, optimizer, theta, own in (
             (quotient.wide, law.optimizer, parameters, full),

@@ -121,6 +121,7 @@ ZOO: tuple[tuple[str, Mapping[str, AxisPartition], Scales], ...] = (
     (TIED, {"k1": FOUR_FOLD}, QUERIES),
     (TIED, {"d": _doubled(2)}, HALVES),
 )
+ADAPTED = 4  # the first networks of the zoo, with which Adam is proved too
 
 
 def _widened(name: str, blocks: Mapping[str, AxisPartition], scales: Scales) -> Quotient:
@@ -135,13 +136,15 @@ def _zoo() -> list[Quotient]:
 
 def layers_of_the_zoo(settings: Settings) -> Evidence:
     """Convolution, BatchNorm, GRU, decoders; scaled queries and tied embeddings."""
-    cases = [(clones, law_of(rule)) for clones in _zoo() for rule in (heavy_ball(), adam())]
+    networks = _zoo()
+    cases = [(clones, law_of(heavy_ball())) for clones in networks]
+    cases += [(clones, law_of(adam())) for clones in networks[:ADAPTED]]
     bits = 60 + log2(len(cases)) + 0.01
     found = conjoin(
         _one_step(clones, law, bits, settings.sub_seed("N11 zoo", k))
         for k, (clones, law) in enumerate(cases)
     )
-    detail = "heavy ball and Adam, each proved over random prime fields, errors added"
+    detail = "heavy ball, and Adam for some; each proved over random prime fields, errors added"
     return replace(found, detail=detail) if found.holds else found
 
 
