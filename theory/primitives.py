@@ -18,6 +18,8 @@ from theory.errors import GraphError
 
 Shape = tuple[int, ...]
 
+HASHED = 16  # entries from each end of a constant that its hash is made of
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -41,6 +43,10 @@ class Constant:
 
     values: tuple[Fraction, ...]
     shape: Shape
+
+    def __hash__(self) -> int:
+        """Of a few entries only: a mask has millions, and every lookup of its node hashes it."""
+        return hash((self.shape, self.values[:HASHED], self.values[-HASHED:]))
 
 
 @dataclass(frozen=True, slots=True)

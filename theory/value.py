@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
 from numbers import Rational
 from operator import index
@@ -154,15 +155,24 @@ def number_in(builder: Builder, value: Any) -> int:
     try:
         # Without dtype=object NumPy would round an integer that stands beside a float.
         array = value if isinstance(value, np.ndarray) else np.asarray(value, dtype=object)
-        entries = tuple(_exact(entry) for entry in array.ravel().tolist())
+        entries = _entries(array)
     except (TypeError, ValueError) as error:
         shown = " ".join(f"{value!r:.60} ({error})".split())
         raise TraceError(f"not an array of finite numbers: {shown}") from None
-    if len(entries) > 1 and len(set(entries)) == 1:
+    if len(entries) > 1 and _common(entries) is not None:
         return builder.add(Broadcast(array.shape), builder.add(Constant(entries[:1], ())))
     return builder.add(Constant(entries, array.shape))
 
 
+def _entries(array: np.ndarray[Any, Any]) -> tuple[Fraction, ...]:
+    raw = array.ravel().tolist()
+    if array.dtype == object:
+        return tuple(map(_exact, raw))
+    exact = {entry: _exact(entry) for entry in set(raw)}  # a mask has millions of 0 and 1
+    return tuple(map(exact.__getitem__, raw))
+
+
+@lru_cache(maxsize=1 << 12, typed=True)  # equal constants share entries, so they compare quickly
 def _exact(entry: Any) -> Fraction:
     if isinstance(entry, Rational):
         return Fraction(int(entry.numerator), int(entry.denominator))
@@ -176,9 +186,15 @@ def constant_value(a: Value) -> Fraction | None:
     node = a.builder.nodes[a.number]
     while isinstance(node.primitive, Broadcast | Reshape):
         node = a.builder.nodes[node.operands[0]]
-    if isinstance(node.primitive, Constant) and len(set(node.primitive.values)) == 1:
-        return node.primitive.values[0]
-    return None
+    return _common(node.primitive.values) if isinstance(node.primitive, Constant) else None
+
+
+def _common(entries: tuple[Fraction, ...]) -> Fraction | None:
+    """The entry that all others equal, if there is one."""
+    if not entries:
+        return None
+    first = entries[0]
+    return first if all(entry is first or entry == first for entry in entries) else None
 
 
 def integers(values: Any, what: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import suppress
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -341,3 +342,25 @@ def test_whatever_the_index_only_a_trace_error_escapes(key):
 def test_whatever_a_method_gets_only_a_trace_error_escapes(method, argument):
     with suppress(TraceError):
         _trace(lambda w, x: getattr(x, method)(_with_traced(argument, w)))
+
+
+def test_a_mask_holds_each_number_once():
+    """A causal mask of T positions has T² entries; fractions are made of its two numbers only."""
+    masks = [np.tril(np.ones((64, 64), dtype=kind)) for kind in (np.int64, np.int64, np.float64)]
+    graph = trace(lambda p, x: {"y": x["x"] + sum(x["x"] * m for m in masks)}, {}, {"x": (64, 64)})
+    (constant,) = (n.primitive for n in graph.nodes if isinstance(n.primitive, Constant))
+    assert len({id(entry) for entry in constant.values}) == 2
+
+
+def test_constants_that_differ_in_the_middle_only_are_two():
+    one, other = (np.zeros(100, dtype=np.int64) for _ in range(2))
+    one[50], other[51] = 1, 1
+    graph = trace(lambda p, x: {"y": x["x"] * one + x["x"] * other}, {}, {"x": (100,)})
+    assert sum(isinstance(n.primitive, Constant) for n in graph.nodes) == 2
+
+
+@pytest.mark.parametrize("entries", [[1 + 0j], [1, 1 + 0j], [Decimal(1)], [1.0, Decimal(1)]])
+def test_what_equals_a_number_but_is_none_is_refused(entries):
+    for array in (np.array(entries, dtype=object), np.array(entries)):
+        with pytest.raises(TraceError, match="not an array of finite numbers"):
+            _trace(lambda w, x: w[0, 0] + 1 + array)
