@@ -360,7 +360,8 @@ def test_constants_that_differ_in_the_middle_only_are_two():
 
 
 @pytest.mark.parametrize("entries", [[1 + 0j], [1, 1 + 0j], [Decimal(1)], [1.0, Decimal(1)]])
-def test_what_equals_a_number_but_is_none_is_refused(entries):
-    for array in (np.array(entries, dtype=object), np.array(entries)):
-        with pytest.raises(TraceError, match="not an array of finite numbers"):
-            _trace(lambda w, x: w[0, 0] + 1 + array)
+@pytest.mark.parametrize("dtype", [object, None])
+def test_what_equals_a_number_but_is_none_is_refused(entries, dtype):
+    array = np.array(entries, dtype=dtype)
+    with pytest.raises(TraceError, match="not an array of finite numbers"):
+        _trace(lambda w, x: w[0, 0] + 1 + array)
