@@ -22,11 +22,15 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.p6_composition",
     "proofs_check.claims.p6_layers",
     "proofs_check.claims.e8_parity",
+    "proofs_check.claims.p7_optimizers",
+    "proofs_check.claims.e7_optimizers",
     "proofs_check.claims.n9_mirror",
     "proofs_check.claims.n10_zero",
     "proofs_check.claims.n11_quotient",
     "proofs_check.claims.n6_plasticity",
     "proofs_check.claims.n12_escape",
+    "proofs_check.claims.n12_rounding",
+    "proofs_check.claims.n8_balance",
     "proofs_check.claims.digits",
 )
 

@@ -11,13 +11,15 @@ import flint
 import numpy as np
 from flint import arb, fmpq
 
+from numerics.escape import escape_step
 from numerics.flow.events import crossing, distance
 from numerics.flow.solution import Flow
 from numerics.flow.solver import flow
 from numerics.losses import MSE
+from numerics.systems.ball import Ball
 from numerics.tasks import Task
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
-from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
+from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from theory.architecture import Architecture
 from theory.manifold import Manifold, equitable
 from theory.partition import make_partition
@@ -27,6 +29,7 @@ DIGITS = 50
 NEARBY = Fraction(1, 10**6)
 THRESHOLD = Fraction(1, 10)
 TOLERANCE = Fraction(1, 10**9)
+STEP_SIZE = Fraction(1, 10)
 
 
 def _exact(rows: list[list[Any]]) -> Any:
@@ -47,20 +50,20 @@ def _leaf() -> tuple[Architecture, Manifold, Task, dict[str, Any]]:
     return net, manifold, data, start
 
 
-def _stays(moved: Fraction, time: int) -> Evidence:
-    """Whether the flow is within 10^-45 of IE∩OE, from a start with one weight moved."""
+def _stays(moved: Fraction, time: int, digits: int = DIGITS) -> Evidence:
+    """Whether the flow is within 10^(5 - digits) of IE∩OE, from a start with one weight moved."""
     net, manifold, data, start = _leaf()
     start["W2"] = start["W2"].copy()
     start["W2"][0, 0] += moved
-    found = flow(net, MSE, data, start, time, digits=DIGITS)
-    scope = f"tanh network 1-3-3-1, t = {time}, {DIGITS} digits"
+    found = flow(net, MSE, data, start, time, digits=digits)
+    scope = f"tanh network 1-3-3-1, t = {time}, {digits} digits"
     if not isinstance(found, Flow):
         return unknown(scope, found.message)
     away = distance(manifold, found(time), found.bits)
     detail = f"the distance from IE∩OE is {away.str(5)}"
-    if away < arb(10) ** -45:
+    if away < arb(10) ** (5 - digits):
         return holds(Level.ENCLOSED, scope, detail)
-    if away > arb(10) ** -45:
+    if away > arb(10) ** (5 - digits):
         start_at = {p: a.tolist() for p, a in start.items()}
         return refuted(scope, detail, counterexample=_plain(start_at), level=Level.ENCLOSED)
     return unknown(scope, detail)
@@ -73,8 +76,9 @@ def _plain(values: Any) -> Any:
 
 
 def kept(settings: Settings) -> Evidence:
-    """On the leaf."""
-    return _stays(Fraction(0), 8 if settings.full else 2)
+    """On the leaf, in two precisions."""
+    time = 8 if settings.full else 2
+    return conjoin(_stays(Fraction(0), time, digits) for digits in (DIGITS // 2, DIGITS))
 
 
 def neighbour(settings: Settings) -> Evidence:
@@ -82,8 +86,8 @@ def neighbour(settings: Settings) -> Evidence:
     return _stays(NEARBY, 8 if settings.full else 2)
 
 
-def _escape_time(digits: int) -> Any:
-    """When the clones of a tanh network 1-2-1 at rest at 0 are THRESHOLD apart, from 10^-digits.
+def _at_rest(digits: int) -> tuple[Architecture, Manifold, Task, dict[str, Any]]:
+    """A tanh network 1-2-1 beside its point of rest 0, its clones 10^-digits off IE∩OE.
 
     On the data x = 1, y = 1 the Hessian at 0 has the transverse eigenvalue λ = -1.
     """
@@ -91,7 +95,12 @@ def _escape_time(digits: int) -> Any:
     manifold = equitable(net, make_partition(net.sizes, {"h1": [[0, 1]]}))
     small = Fraction(1, 10**digits)
     start = {"W1": _exact([[small, -small]]), "W2": _exact([[small], [-small]])}
-    data = Task("one sample", _exact([[1]]), _exact([[1]]))
+    return net, manifold, Task("one sample", _exact([[1]]), _exact([[1]])), start
+
+
+def _escape_time(digits: int) -> Any:
+    """When the clones are THRESHOLD apart."""
+    net, manifold, data, start = _at_rest(digits)
     found = flow(net, MSE, data, start, 3 * digits, digits=digits + 12)
     if not isinstance(found, Flow):
         return None
@@ -135,15 +144,65 @@ def double_slope(settings: Settings) -> Evidence:
     return _slope(settings, 2)
 
 
+def _steps(settings: Settings, per_digit: Any, name: str) -> Evidence:
+    """Whether steps of GD until the escape grow by ``per_digit`` a digit of the start.
+
+    In exact arithmetic a step multiplies the error by 1 + η, so the number of steps is that of a
+    straight line, rounded up, but for the square of the start.
+    """
+    digits = (4, 14, 24, 34) if settings.full else (4, 14)
+    scope = f"GD of a tanh network 1-2-1, η = {STEP_SIZE}, starts 10^-p from 0 for p in {digits}"
+    steps = []
+    for p in digits:
+        net, manifold, data, start = _at_rest(p)
+        step = escape_step(
+            net,
+            data,
+            start,
+            manifold,
+            rate=STEP_SIZE,
+            threshold=THRESHOLD,
+            system=Ball(bits=256 + 64 * p),
+            most=50 * p,
+        )
+        if step is None:
+            return unknown(scope, f"no step of escape was enclosed for p = {p}")
+        steps.append(step)
+    errors = [
+        abs(b - a - (q - p) * per_digit)
+        for (a, b), (p, q) in zip(pairwise(steps), pairwise(digits), strict=True)
+    ]
+    detail = f"GD leaves at steps {steps}, {name} a digit is {per_digit.str(6)}"
+    figures = {f"step of escape from 10^-{p}": n for p, n in zip(digits, steps, strict=True)}
+    if all(error < 1.001 for error in errors):
+        return holds(Level.ENCLOSED, scope, detail, figures=figures)
+    if any(error > 1.001 for error in errors):
+        counterexample = {"digits": list(digits), "steps": steps}
+        return refuted(scope, detail, counterexample=counterexample, level=Level.ENCLOSED)
+    return unknown(scope, detail)
+
+
+def steps(settings: Settings) -> Evidence:
+    """ln(10) / ln(1 + η)."""
+    return _steps(settings, arb(10).log() / (1 + _ball(STEP_SIZE)).log(), "ln(10) / ln(1 + η|λ|)")
+
+
+def steps_of_the_flow(settings: Settings) -> Evidence:
+    """ln(10) / η, the flow's time divided by the step size."""
+    return _steps(settings, arb(10).log() / _ball(STEP_SIZE), "ln(10) / η|λ|")
+
+
 CLAIMS = (
     Claim(
         id="N12",
         title="escape horizon",
         statement=(
             "Gradient flow from an exact start on a leaf of IE∩OE with unequal weights stays "
-            "within $10^{-45}$ of IE∩OE at 50 digits. From a transverse error $10^{-p}$ beside a "
-            "point of rest with transverse eigenvalue $\\lambda < 0$ the escape time grows by "
-            "$\\ln 10 / |\\lambda|$ a digit, up to $10^{-6}$ over ten digits."
+            "within $10^{-45}$ of IE∩OE at 50 digits and within $10^{-20}$ at 25. From a "
+            "transverse error $10^{-p}$ beside a point of rest with transverse eigenvalue "
+            "$\\lambda < 0$ the escape time grows by $\\ln 10 / |\\lambda|$ a digit, up to "
+            "$10^{-6}$ over ten digits, and the number of steps of gradient descent by "
+            "$\\ln 10 / \\ln(1 + \\eta|\\lambda|)$ a digit, up to one step over ten digits."
         ),
         hypotheses=("the networks, data and starts of the checks",),
         where="new: N12",
@@ -151,11 +210,17 @@ CLAIMS = (
         checks=(
             Check("distance on a leaf", kept, "stays"),
             Check("times of escape", slope, "escapes"),
+            Check("steps until escape", steps, "steps"),
         ),
         false_variants=(
             FalseVariant("a start beside the leaf", "it is 10^-6 off IE∩OE", neighbour),
             FalseVariant(
                 "ln(10) / 2|λ| a digit", "errors grow like e^{|λ|t}, not e^{2|λ|t}", double_slope
+            ),
+            FalseVariant(
+                "steps of GD as time of the flow",
+                "a step multiplies errors by 1 + η|λ|, which is less than e^{η|λ|}",
+                steps_of_the_flow,
             ),
         ),
         about_numbers=True,
