@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from theory.modules.block_structure import (
     CONSTANT,
     NOTHING,
     BlockStructure,
-    Cell,
     Factor,
     cell,
     components,
@@ -40,7 +39,7 @@ def add_up(a: BlockStructure, axes: tuple[int, ...]) -> BlockStructure:
 
     Sound because a zero-sum part sums to 0 block by block. If only some axes of a jointly labelled
     factor are summed, a block-constant tensor has equal sums where the multisets of summed labels
-    are equal; a zero-sum part may then be anything.
+    are equal; a zero-sum part vanishes if every block is summed whole, else it may be anything.
     """
     kept = [k for k in range(len(a.shape)) if k not in axes]
     shape = tuple(a.shape[k] for k in kept)
@@ -66,10 +65,23 @@ def add_up(a: BlockStructure, axes: tuple[int, ...]) -> BlockStructure:
             found = multiset_labels(rows)
             result = cell(here, _shaped(found, lengths), lengths)
             factors += result.factors
-            table.append((factor.bit, CONSTANT, result.everything))
+            is_whole = _are_whole(rows, own)
+            table.append((factor.bit, CONSTANT, NOTHING if is_whole else result.everything))
     return BlockStructure(
         shape, tuple(sorted(factors, key=lambda f: f.axes)), translated(a.patterns, table)
     ).normal_form
+
+
+def _are_whole(rows: Any, entries: Any) -> bool:
+    """Whether each row of labels, one an entry, holds all entries of the blocks it meets."""
+    sizes = np.bincount(entries.ravel())
+    ordered = np.sort(rows, axis=1)
+    starts = np.ones(ordered.shape, dtype=bool)
+    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    # in a sorted row a block stands in one run, as long as the block if nothing of it is missing
+    place = np.flatnonzero(starts)
+    runs = np.diff(np.append(place, ordered.size))
+    return bool(np.all(runs == sizes[ordered.ravel()[place]]))
 
 
 def _shaped(a: Labels, shape: Shape) -> Labels:
@@ -166,8 +178,7 @@ def _outcomes(
         size = num_blocks(join(one, two), whole)
         survives = [CONSTANT if num_blocks(own, whole) < size else NOTHING for own in (one, two)]
         return (), (CONSTANT, survives[1], survives[0], CONSTANT)
-    result = _joint(left, right, axes, tuple(c for c, _ in out), tuple(summed), sizes, a, b)
-    return result.factors, (CONSTANT, *[result.everything] * 3)
+    return _joint(left, right, axes, tuple(c for c, _ in out), tuple(summed), sizes, a, b)
 
 
 def _spread(a: Labels, letters: tuple[str, ...], places: dict[str, int], shape: Shape) -> Labels:
@@ -188,19 +199,37 @@ def _joint(
     sizes: dict[str, int],
     a: Labels,
     b: Labels,
-) -> Cell:
+) -> tuple[tuple[Factor, ...], tuple[frozenset[int], ...]]:
     """Blocks of a sum over some of several labels that are labelled together.
 
     For block-constant operands Σ_s a[s, i] b[s, j] depends on (i, j) through the multiset over s of
-    the pairs of labels: the condition that makes a partition of a graph equitable.
+    the pairs of labels: the condition that makes a partition of a graph equitable. The summed
+    labels are labels of both operands, so for one (i, j) the entries b[s, j] are different ones; if
+    they are whole blocks of b, on which a[s, i] is constant, a zero-sum b contributes 0.
     """
     shape = tuple(sizes[c] for c in out)
     letters = (*out, *summed)
     whole = tuple(sizes[c] for c in letters)
     if prod(whole) > LARGEST:
-        return cell(axes, None, shape)
+        given_up = cell(axes, None, shape)
+        return given_up.factors, (CONSTANT, *[given_up.everything] * 3)
     places = {c: k for k, c in enumerate(letters)}
-    one, two = (_spread(own, c, places, whole) for own, c in ((a, left), (b, right)))
-    pairs = numbered(join(one, two), whole).reshape(prod(shape), -1)
+    spread = [_spread(own, c, places, whole) for own, c in ((a, left), (b, right))]
+    one, two = (numbered(own, whole).reshape(prod(shape), -1) for own in spread)
+    pairs = numbered(join(*spread), whole).reshape(prod(shape), -1)
     found = multiset_labels(pairs)
-    return cell(axes, _shaped(found, shape), shape)
+    result = cell(axes, _shaped(found, shape), shape)
+    vanishes = [
+        _are_whole(rows, numbered(own, tuple(sizes[c] for c in letters_of)))
+        and _are_constant(pairs, rows)
+        for rows, own, letters_of in ((two, b, right), (one, a, left))
+    ]
+    c_z, z_c = (NOTHING if vanish else result.everything for vanish in vanishes)
+    return result.factors, (CONSTANT, c_z, z_c, result.everything)
+
+
+def _are_constant(pairs: Any, rows: Any) -> bool:
+    """Whether in every row entries with one label have one pair of labels."""
+    size = int(rows.max(initial=-1)) + 1
+    keys = np.arange(len(rows))[:, None] * size + rows
+    return len(np.unique(keys)) == len(np.unique(keys * (int(pairs.max(initial=0)) + 1) + pairs))
