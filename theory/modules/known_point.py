@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -37,8 +38,17 @@ def directions(manifold: ClonedManifold) -> dict[str, BlockStructure | None]:
 def _point(manifold: ClonedManifold, p: str) -> BlockStructure:
     patterns = manifold.allowed[p]
     if manifold.offset is not None:
-        patterns |= _patterns_of(numbers(manifold.offset[p]), manifold.axes[p])
+        patterns |= _patterns_of(_exactly(manifold.offset[p]), manifold.axes[p])
     return _structure(manifold.axes[p], patterns)
+
+
+def _exactly(point: Any) -> Any:
+    """Floats as the fractions that they are: rounded sums may hide a part of a tensor."""
+    array = np.asarray(point)
+    return numbers(_fractions(array) if array.dtype.kind == "f" else array)
+
+
+_fractions = np.frompyfunc(lambda v: Fraction(float(v)), 1, 1)
 
 
 def _patterns_of(point: Any, axes: tuple[AxisPartition, ...]) -> frozenset[str]:

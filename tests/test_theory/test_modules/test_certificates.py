@@ -41,6 +41,19 @@ def test_certificates_agree_with_the_exact_check(seed):
         assert prove_invariance(net, manifold, tangent=tangent, seed=seed).verdict == "proved"
 
 
+def test_floats_are_the_numbers_that_they_are():
+    """All rounded sums of W2 are 3; those over sources differ by 3 · 2^-53."""
+    net = mlp([1, 3, 3, 1], "tanh")
+    clones = make_partition(net.sizes, {"h1": [[0, 1, 2]], "h2": [[0, 1, 2]]})
+    point = {p: np.ones(shape) for p, shape in net.parameter_shapes.items()}
+    point["W2"] = np.ones((3, 3))
+    point["W2"][0] += np.array([-1, 2, -1]) * 2.0**-53
+    assert not certify(net, leaf(net, clones, point)).is_certified
+    assert prove_invariance(net, leaf(net, clones, point)).verdict == "refuted"
+    point["W2"] = np.array([[0.5, 1.5, 1.0], [1.5, 1.0, 0.5], [1.0, 0.5, 1.5]])
+    assert certify(net, leaf(net, clones, point)).is_certified
+
+
 def test_parameters_that_frozen_units_cut_off():
     net = mlp([2, 2, 2, 1], "tanh").freeze("h2", 0).freeze("h2", 1)
     clones = make_partition(net.sizes, {"h1": [[0, 1]], "h2": [[0, 1]]})
