@@ -15,6 +15,7 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.p1_tangency",
     "proofs_check.claims.n0_normal_hessian",
     "proofs_check.claims.p2_frozen",
+    "proofs_check.claims.e2b_saturation",
     "proofs_check.claims.p3_p4_clones",
     "proofs_check.claims.p5_leaves",
     "proofs_check.claims.e5_sparse",
