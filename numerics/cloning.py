@@ -52,12 +52,17 @@ class ParityReceipt:
     gradients: Mapping[str, float]
 
     @property
-    def verdict(self) -> Literal["proved", "observed", "refuted"]:
-        """``proved`` for all parameters; ``observed`` at these, to rounding; or refuted."""
+    def verdict(self) -> Literal["proved", "observed", "refuted", "undefined"]:
+        """``proved`` for all parameters; ``observed`` at these, to rounding; or refuted.
+
+        ``undefined`` if nothing is proved and some numbers are not finite: 0/0, an overflow.
+        """
         if self.exact.verdict == "holds":
             return "proved"
-        is_close = max([self.outputs, *self.gradients.values()]) <= ROUNDING
-        return "observed" if is_close else "refuted"
+        differences = [self.outputs, *self.gradients.values()]
+        if not np.isfinite(differences).all():
+            return "undefined"
+        return "observed" if max(differences) <= ROUNDING else "refuted"
 
     def __str__(self) -> str:
         worst = max(self.gradients.values())
@@ -68,6 +73,8 @@ class ParityReceipt:
                 return f"parity proved with error <= 2^-{bits} for all parameters; here {numbers}"
             case "observed":
                 return f"parity observed at these parameters alone: {numbers}"
+            case "undefined":
+                return "parity undefined: outputs or gradients have no finite values here"
             case _:
                 return f"no parity: {numbers}; it fails in {', '.join(self.exact.failing)}"
 

@@ -87,6 +87,21 @@ def test_unequal_blocks_under_a_mean_lose_parity_and_equal_ones_keep_it():
     assert odd.receipt.outputs > 1e-3
 
 
+def test_what_has_no_value_is_not_refuted():
+    """A single unit minus the mean, over its length: 0 / 0, in the base and in the clone."""
+
+    def lone(p: dict[str, Any], x: Any) -> Any:
+        h = x @ p["W"]
+        h = h - h.mean(axis=-1, keepdims=True)
+        return h / (h * h).sum(axis=-1, keepdims=True) @ p["V"]
+
+    base = Architecture(lone, {"x": 2, "h": 1, "y": 1}, {"W": ("x", "h"), "V": ("h", "y")})
+    with np.errstate(all="ignore"):
+        found = clone(base, weights(base), {"h": AxisPartition(2, ((0, 1),))}).receipt
+    assert (found.exact.verdict, found.verdict) == ("undefined", "undefined")
+    assert "no finite values" in str(found)
+
+
 def scored(p: dict[str, Any], x: Any) -> Any:
     q, k = x @ p["Q"], x @ p["K"]
     return (q * k).sum(axis=-1, keepdims=True) * float(k.shape[-1]) ** -0.5
