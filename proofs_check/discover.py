@@ -113,6 +113,9 @@ class Discovery:
             found += [
                 f"  {g.dimension:>{digits}}  {g.kind:<{width}}  {g.text}" for g in self.groups
             ]
+        elif not self.unexplained and result.known_functions:
+            names = ", ".join(result.known_functions)
+            found.append(f"by the algebra of {names} alone nothing linear is conserved")
         elif not self.unexplained:
             found.append("nothing linear is conserved: training can use every parameter")
         if self.unexplained:

@@ -38,6 +38,8 @@ def test_clones_and_a_generic_network():
     lines = discover(NET).lines()
     assert lines[0].startswith("plasticity dimension 46 of 46 parameters, proved")
     assert lines[-1] == "nothing linear is conserved: training can use every parameter"
+    known = discover(mlp([2, 2, 1], "relu")).lines()
+    assert known[-1] == "by the algebra of relu alone nothing linear is conserved"
 
 
 @pytest.mark.parametrize(
