@@ -101,4 +101,6 @@ def test_no_escape():
     given = {"rate": Fraction(1, 4), "threshold": Fraction(1, 100), "most": 200}
     assert escape_step(net, ONE, apart(0), manifold, system=Float64(), **given) is None
     # balls that are too wide decide nothing
-    assert escape_step(net, ONE, apart(Fraction(1, 10**6)), manifold, system=Ball(8), **given) is None
+    assert (
+        escape_step(net, ONE, apart(Fraction(1, 10**6)), manifold, system=Ball(8), **given) is None
+    )
