@@ -1,9 +1,9 @@
 """Certificates: an exact proof of invariance as JSON that another program re-checks.
 
-A certificate holds the forward graph, the points and the tangent space as explicit vectors, what
-the prover drew and found, and what is assumed. :mod:`proofs_check.checker` re-checks it by forward
-mode, without NumPy and without the code that proved it. The text is canonical, so equal proofs
-have equal bytes.
+A certificate holds the forward graph in the seven primitives of :mod:`theory.core`, the points and
+the normals of the tangent space as explicit vectors, what the prover drew, and what is assumed.
+:mod:`proofs_check.checker` re-checks it by forward mode, without NumPy and without the code that
+proved it. The text is canonical, so equal proofs have equal bytes.
 """
 
 from __future__ import annotations
@@ -12,30 +12,34 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
+from itertools import groupby
 from math import floor, lcm, prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from numerics.exact import ExactResult
-from numerics.primes import HIGH, LOW
+from numerics.primes import random_primes
 from proofs_check import checker
 from proofs_check.errors import CertificateError
 from proofs_check.files import write_text
 from proofs_check.prove import Answer
 from theory.architecture import Architecture
 from theory.axes import axis_names
+from theory.core import core
 from theory.errors import GraphError
-from theory.graph import Graph
+from theory.graph import Graph, Node
 from theory.manifold.base import Manifold
-from theory.manifold.cloned import ClonedManifold
 from theory.manifold.elimination import Row, row_echelon
-from theory.partition import AxisPartition
-from theory.primitives import Apply
-from theory.serialisation import graph_to_json
+from theory.primitives import Apply, Constant, Einsum, Input, Parameter, Reshape
 
 Data = dict[str, Any]
+
+ATTEMPTS = 16  # more than a prover makes
+MAX_DIGITS = 4000  # of a number that the checker reads
 
 
 def make_certificate(
@@ -60,48 +64,41 @@ def make_certificate(
     >>> net = mlp([3, 4, 2])
     >>> clones = equitable(net, make_partition(net.sizes, {"h1": [[0, 1], [2, 3]]}))
     >>> text = make_certificate(net, clones, clones, prove_invariance(net, clones))
-    >>> checker.Certificate(text).check()["verdict"]
+    >>> checker.check(text)["verdict"]
     'accepted'
     """
     if result.verdict != "proved":
         raise CertificateError(f"no certificate: {result.summary()}")
-    graph = architecture.unfrozen().graph(result.batch)
+    forward = architecture.unfrozen().graph(result.batch)
+    held = _held_entries(architecture, forward)
+    marked = {f"held:{k}": k for k in held}
     try:
-        written = graph_to_json(graph)
+        reduced = core(Graph(forward.nodes, {**forward.outputs, **marked}))
     except GraphError as error:
         raise CertificateError(f"no certificate: {error}") from None
+    kept, offset, _ = _solved(points, reduced)
+    directions, _, normals = _solved(tangent, reduced)
     data: Data = {
         "format": checker.FORMAT,
-        "version": checker.VERSION,
         "bits": floor(min(result.error_bits, checker.MAX_BITS)),
         "batch": result.batch,
         "num_parameters": architecture.num_parameters,
-        "network": {
-            "name": architecture.name,
-            "sizes": dict(architecture.sizes),
-            "parameters": [
-                {"name": p, "axes": list(axes)} for p, axes in architecture.parameters.items()
-            ],
-        },
-        "graph": written,
-        "frozen": _frozen_units(architecture, graph),
-        "points": _manifold_to_json(points, is_linear=False),
-        "tangent": _manifold_to_json(tangent, is_linear=True),
+        "graph": _graph_to_json(
+            reduced, {reduced.outputs[name]: held[k] for name, k in marked.items()}
+        ),
+        "points": {"dimension": len(kept), "vectors": kept, "offset": offset},
+        "tangent": {"dimension": len(directions), "normals": normals},
         "prover": {
             "method": checker.METHOD,
-            "seed": result.seed,
-            "window": [LOW, HIGH],
+            "seed": _seed_of_primes(result),
             "primes": list(result.primes),
-            "degree": result.bound.degree,
-            "arguments": result.bound.arguments,
-            "argument_degree": result.bound.argument_degree,
         },
     }
     data["assumptions"] = checker.assumptions(data)
     data["digests"] = checker.digests(data)
     text = checker.canonical(data) + "\n"
     try:
-        checker.Certificate(text)
+        checker.check(text)
     except checker.RejectedError as error:
         raise CertificateError(f"no certificate: {error}") from None
     return text
@@ -147,50 +144,68 @@ def replay(path: str | Path) -> Data:
     return report
 
 
-def _frozen_units(architecture: Architecture, graph: Graph) -> list[Data]:
+def _seed_of_primes(result: ExactResult) -> int:
+    """The prover goes on to later seeds where a divisor is 0 by chance."""
+    for seed in range(result.seed, result.seed + ATTEMPTS):
+        if random_primes(len(result.primes), seed) == result.primes:
+            return seed
+    raise CertificateError(f"no certificate: {result.primes} are not the primes of the seed")
+
+
+Held = dict[int, Fraction]  # entries in row-major order, and what they are on the data
+
+
+def _held_entries(architecture: Architecture, graph: Graph) -> dict[int, Held]:
+    """For every node with frozen units their entries."""
     names = axis_names(graph, architecture.declared_axes)
-    return [
-        {"node": k, "axis": position, "unit": unit, "value": str(value)}
-        for k, node in enumerate(graph.nodes)
-        if isinstance(node.primitive, Apply)
-        for position, axis in enumerate(names[k])
-        for unit, value in sorted(architecture.frozen.get(str(axis), {}).items())
-    ]
+    found: dict[int, Held] = {}
+    for k, node in enumerate(graph.nodes):
+        numbers = np.arange(prod(node.shape)).reshape(node.shape)
+        for position, axis in enumerate(names[k]):
+            if isinstance(node.primitive, Apply) and axis in architecture.frozen:
+                for unit, value in architecture.frozen[str(axis)].items():
+                    entries = numbers.take(unit, position).ravel().tolist()
+                    found.setdefault(k, {}).update(dict.fromkeys(entries, value))
+    return found
 
 
-def _manifold_to_json(manifold: Manifold, *, is_linear: bool) -> Data:
-    if isinstance(manifold, ClonedManifold) and (is_linear or manifold.offset is None):
-        parts = _cloned_to_json(manifold)
-    else:
-        parts = _affine_to_json(manifold, is_linear=is_linear)
-    return {"name": manifold.name, "dimension": manifold.dimension, **parts}
+def _graph_to_json(graph: Graph, held: Mapping[int, Held]) -> Data:
+    """The nodes, those with held entries each followed by what holds them."""
+    nodes: list[Data] = []
+    numbers: list[int] = []
+    for k, node in enumerate(graph.nodes):
+        nodes.append(_node_to_json(node, [numbers[j] for j in node.operands]))
+        for entry, value in sorted(held.get(k, {}).items()):
+            fields = {"entry": entry, "value": _rational_to_json(value)}
+            nodes.append({"primitive": "Hold", "operands": [len(nodes) - 1], **fields})
+        numbers.append(len(nodes) - 1)
+    return {"nodes": nodes, "output": numbers[graph.outputs["y"]]}
 
 
-def _cloned_to_json(manifold: ClonedManifold) -> Data:
-    numbers: dict[AxisPartition, int] = {}
-    parts = [
-        {
-            "axes": [numbers.setdefault(axis, len(numbers)) for axis in axes],
-            "patterns": sorted(manifold.allowed[p]),
-        }
-        for p, axes in manifold.axes.items()
-    ]
-    axes = [
-        {
-            "size": axis.size,
-            "kept": [
-                _vector(v) for v in axis.constant_basis() if len(v) > 1 or set(v.values()) != {1}
-            ],
-            "rest": [_vector(v) for v in axis.mixed_basis()],
-        }
-        for axis in numbers
-    ]
-    return {"axes": axes, "parts": parts, "offset": []}
+def _node_to_json(node: Node, operands: list[int]) -> Data:
+    data: Data = {"primitive": type(node.primitive).__name__, "operands": operands}
+    match node.primitive:
+        case Parameter(name, shape) | Input(name, shape):
+            data |= {"name": name, "shape": list(shape)}
+        case Constant(values, shape):
+            runs = [[len([*run]), _rational_to_json(value)] for value, run in groupby(values)]
+            data |= {"shape": list(shape), "runs": runs}
+        case Einsum(subscripts):
+            data["subscripts"] = subscripts
+        case Apply(symbol):
+            data |= {"function": symbol.name, "order": symbol.order, "parity": symbol.parity}
+        case Reshape(shape):
+            data["shape"] = list(shape)
+    return data
 
 
-def _affine_to_json(manifold: Manifold, *, is_linear: bool) -> Data:
+Sparse = list[list[Any]]  # pairs of an entry and its value
+
+
+def _solved(manifold: Manifold, graph: Graph) -> tuple[list[Sparse], Sparse, list[Sparse]]:
+    """Vectors along the manifold, a point of it, and normal vectors; each with an entry alone."""
     starts, total = {}, 0
-    for p, shape in manifold.shapes.items():
+    for p, shape in graph.parameter_shapes.items():
         starts[p] = total
         total += prod(shape)
     rows: list[Row] = []
@@ -199,7 +214,7 @@ def _affine_to_json(manifold: Manifold, *, is_linear: bool) -> Data:
         whole = {starts[p] + e: int(c * scale) for (p, e), c in row.terms.items()}
         rows.append(whole | ({total: int(row.value * scale)} if row.value else {}))
     solved = row_echelon(rows, total).rows
-    kept: dict[int, dict[int, Fraction]] = {}
+    along = {k: {k: Fraction(1)} for k in range(total) if k not in solved}
     offset = {}
     for pivot, solution in solved.items():
         for column, a in solution.items():
@@ -207,24 +222,20 @@ def _affine_to_json(manifold: Manifold, *, is_linear: bool) -> Data:
             if column == total:
                 offset[pivot] = -share
             elif column != pivot:
-                kept.setdefault(column, {column: Fraction(1)})[pivot] = share
-    normal = [{k: a for k, a in solved[pivot].items() if k != total} for pivot in sorted(solved)]
-    return {
-        "axes": [
-            {
-                "size": total,
-                "kept": [_vector(kept[column]) for column in sorted(kept)],
-                "rest": [_vector(row) for row in normal],
-            }
-        ],
-        "parts": [{"axes": [0], "patterns": ["C"]}],
-        "offset": [_vector(offset)] if offset and not is_linear else [],
-    }
+                along[column][pivot] = share
+    normals = [{k: a for k, a in solved[pivot].items() if k != total} for pivot in sorted(solved)]
+    return (
+        [_sparse_to_json(vector) for vector in along.values()],
+        _sparse_to_json(offset),
+        [_sparse_to_json(vector) for vector in normals],
+    )
 
 
-def _vector(terms: Mapping[int, Fraction | int]) -> Data:
-    entries: Iterable[tuple[int, Fraction | int]] = sorted(terms.items())
-    return {
-        "entries": [k for k, _ in entries],
-        "values": [str(Fraction(terms[k])) for k in sorted(terms)],
-    }
+def _sparse_to_json(terms: Mapping[int, Fraction | int]) -> Sparse:
+    return [[k, _rational_to_json(Fraction(v))] for k, v in sorted(terms.items())]
+
+
+def _rational_to_json(value: Fraction) -> str:
+    if max(abs(value.numerator), value.denominator) >= 10**MAX_DIGITS:
+        raise CertificateError(f"no certificate: a number of more than {MAX_DIGITS} digits")
+    return str(value)

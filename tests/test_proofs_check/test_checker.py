@@ -1,25 +1,37 @@
-"""The checker accepts true claims, refuses false ones, and sees every change of a certificate."""
+"""The checker accepts true claims and refuses false ones; its values are those of arithmetic."""
 
 import ast
 import json
 import subprocess
 import sys
 from fractions import Fraction
-from functools import partial
-from itertools import product
-from math import comb, factorial, prod
-from random import Random
+from math import log2, prod
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 
 from numerics.evaluate import Evaluator
 from numerics.exact import prove_invariance
-from numerics.systems.float64 import Float64
-from proofs_check import checker
+from numerics.systems.rational import Rational
+from proofs_check import certificate, checker
 from proofs_check.certificate import make_certificate
 from proofs_check.networks import chooser, draw_network, draw_partition
+from tests.test_proofs_check.certified import (
+    certified,
+    cloned,
+    copied,
+    is_accepted,
+    normal_speed,
+    pairs,
+    sealed,
+)
+from tests.test_theory.interpreter import interpret
+from theory.activation import activation
 from theory.backprop import pushforward
+from theory.core import core
 from theory.manifold import (
     ambient,
     block_constant,
@@ -32,49 +44,16 @@ from theory.manifold import (
     trap,
 )
 from theory.partition import AxisPartition, make_partition
-from theory.primitives import Apply
-from theory.rewrite import replace_values
-from theory.serialisation import graph_from_json
+from theory.tracing import trace
 from theory.zoo import cnn, decoder, mlp, rnn
 
 PAIR = {"h1": [[0, 1]]}
+SYMBOLS = ("phi", "relu", "leaky_relu", "silu", "gelu", *checker.RULES)
 
 
-def certified(net, points, tangent):
-    """The honest certificate of a true claim."""
-    result = prove_invariance(net, points, tangent=tangent)
-    assert result.verdict == "proved"
-    return make_certificate(net, points, tangent, result)
-
-
-def cloned(net, blocks, tangent=block_constant):
-    clones = make_partition(net.sizes, blocks)
-    return certified(net, equitable(net, clones), tangent(net, clones))
-
-
-def sealed(data):
-    """The text of changed data with assumptions and digests that fit."""
-    data["assumptions"] = checker.assumptions(data)
-    data["digests"] = checker.digests(data)
-    return checker.canonical(data) + "\n"
-
-
-def is_accepted(text):
-    try:
-        return checker.Certificate(text).check()["verdict"] == "accepted"
-    except (checker.RejectedError, checker.UnusableError):
-        return False
-
-
-def pairs(net, *axes):
-    named = {a: n for a, n in net.sizes.items() if a.rstrip("0123456789") in axes}
-    return {a: [[k, k + 1] for k in range(0, n - 1, 2)] for a, n in named.items()}
-
-
-@pytest.mark.parametrize("phi", ["phi", *(set(checker.RULES) - {"log", "sqrt", "rsqrt"})])
+@pytest.mark.parametrize("phi", sorted({*SYMBOLS} - {"log", "sqrt", "rsqrt", "reciprocal"}))
 def test_every_function_symbol(phi):
-    if phi != "reciprocal":
-        assert is_accepted(cloned(mlp([2, 3, 2], phi), PAIR))
+    assert is_accepted(cloned(mlp([2, 3, 2], phi), PAIR))
 
 
 def test_clones_of_a_transformer_of_channels_and_of_a_recurrent_network():
@@ -84,6 +63,15 @@ def test_clones_of_a_transformer_of_channels_and_of_a_recurrent_network():
     assert is_accepted(cloned(net, {"c1": [[0, 1], [2, 3]]}))
     net = rnn(2, 4, 1, 3)
     assert is_accepted(cloned(net, pairs(net, "h")))
+
+
+def test_coupled_samples():
+    text = cloned(cnn((2, 2), (1, 2), 1, norm="batch"), {"c1": [[0, 1]]})
+    data = json.loads(text)
+    assert data["batch"] == 2
+    assert "a batch has 2 samples" in data["assumptions"]
+    assert is_accepted(text)
+    assert not is_accepted(sealed({**data, "batch": 1}))
 
 
 def test_leaves_frozen_units_and_traps():
@@ -101,6 +89,20 @@ def test_leaves_frozen_units_and_traps():
     assert is_accepted(certified(same, both, both))
 
 
+@pytest.mark.parametrize("phi", ["phi", "relu", "silu"])
+def test_a_held_unit_is_an_assumption_and_matters(phi):
+    dead = mlp([2, 4, 2], phi).freeze("h1", 1, Fraction(1, 2))
+    data = json.loads(certified(dead, ambient(dead), trap(dead)))
+    held = [f for f in data["graph"]["nodes"] if f["primitive"] == "Hold"]
+    assert [(f["entry"], f["value"]) for f in held] == [(1, "1/2")]
+    assert any("entry 1" in a and "constantly 1/2 on the data" in a for a in data["assumptions"])
+    assert is_accepted(sealed(copied(data)))
+    held[0].clear()
+    held[0].update({"primitive": "Reshape", "operands": [0], "shape": [1, 4]})
+    held[0]["operands"] = [data["graph"]["nodes"].index(held[0]) - 1]
+    assert not is_accepted(sealed(data))
+
+
 def test_mirrored_and_zero_units():
     net = mlp([2, 4, 2], "tanh")
     signed = AxisPartition(4, ((0, 1), (2,)), signs=(1, -1, 1, 1), zero=(3,))
@@ -108,23 +110,19 @@ def test_mirrored_and_zero_units():
     even, constant = equitable(net, blocks), block_constant(net, blocks)
     honest = certified(net, even, constant)
     assert is_accepted(honest)
-    assert not is_accepted(honest.replace("tanh", "silu"))
-    silu = json.loads(honest.replace('"name":"tanh"', '"name":"silu"'))
-    assert not is_accepted(sealed(silu))  # no odd function
+    other = json.loads(honest.replace('"function":"tanh"', '"function":"softplus"'))
+    assert not is_accepted(sealed(other))  # no odd function
 
 
-def swapped(net, points, tangent, other):
+def swapped(net, points, tangent, text):
     """A certificate with its manifolds replaced by those of another question."""
-    data = json.loads(other)
-    for key, manifold in (("points", points), ("tangent", tangent)):
-        data[key] = checker_json(net, manifold, key)
+    data = json.loads(text)
+    graph = core(net.unfrozen().graph(data["batch"]))
+    vectors, offset, _ = certificate._solved(points, graph)
+    along, _, normals = certificate._solved(tangent, graph)
+    data["points"] = {"dimension": len(vectors), "vectors": vectors, "offset": offset}
+    data["tangent"] = {"dimension": len(along), "normals": normals}
     return sealed(data)
-
-
-def checker_json(net, manifold, key):
-    from proofs_check.certificate import _manifold_to_json
-
-    return _manifold_to_json(manifold, is_linear=key == "tangent")
 
 
 def test_false_claims_with_digests_that_fit_are_refuted():
@@ -138,196 +136,13 @@ def test_false_claims_with_digests_that_fit_are_refuted():
     assert not is_accepted(swapped(net, ambient(net), constant, honest))
     other = make_partition(net.sizes, {"h1": [[0, 2], [1, 3]], "h2": [[0, 1]]})
     assert not is_accepted(swapped(net, even, block_constant(net, other), honest))
-    dead = net.freeze("h1", 0)
-    data = json.loads(certified(dead, ambient(dead), trap(dead)))  # its frozen unit is dropped
-    assert is_accepted(sealed(data))
-    data["frozen"] = []
-    assert not is_accepted(sealed(data))
-    other = json.loads(honest)  # another function, of which the claim is as true
-    for node in other["graph"]["nodes"]:
-        if node["primitive"] == "Apply":
-            node["activation"]["name"] = "phi"
-    assert is_accepted(sealed(other))
-
-
-def normal_speed(data):
-    """Largest |J n| in float64 at a random point, by theory's forward mode: an independent check.
-
-    Unknown functions are read as z² + z³ + sin z.
-    """
-    plain = graph_from_json(data["graph"])
-
-    def held(k, value):
-        for unit in (u for u in data["frozen"] if u["node"] == k):
-            mask = np.zeros(plain.nodes[k].shape, dtype=int)
-            np.moveaxis(mask, unit["axis"], 0)[unit["unit"]] = 1
-            constant = np.array(mask * Fraction(unit["value"]), dtype=object)
-            value = value * np.array(1 - mask, dtype=object) + constant
-        return value
-
-    graph = replace_values(plain, held) if data["frozen"] else plain
-    rng = np.random.default_rng(0)
-    shapes = graph.parameter_shapes
-
-    def vector(manifold, wants_rest):
-        flat = []
-        for part in manifold["parts"]:
-            axes = [manifold["axes"][k] for k in part["axes"]]
-            total = np.zeros([a["size"] for a in axes])
-            for pattern in map("".join, product("CZ", repeat=len(axes))):
-                if (pattern in part["patterns"]) == wants_rest:
-                    continue
-                own = rng.normal(size=total.shape)
-                for k, letter in enumerate(pattern):
-                    own = np.moveaxis(np.tensordot(projector(axes[k], letter), own, (1, k)), 0, k)
-                total += own
-            flat.append(total.ravel())
-        found = np.concatenate(flat)
-        for offset in [] if wants_rest else manifold["offset"]:
-            for k, v in zip(offset["entries"], offset["values"], strict=True):
-                found[k] += float(Fraction(v))
-        values, start = {}, 0
-        for p in (p["name"] for p in data["network"]["parameters"]):
-            n = prod(shapes[p])
-            values[p], start = found[start : start + n].reshape(shapes[p]), start + n
-        return values
-
-    theta, normal = vector(data["points"], False), vector(data["tangent"], True)
-    ahead = pushforward(graph)
-    symbols = [n.primitive.activation for n in ahead.nodes if isinstance(n.primitive, Apply)]
-    chain = {repr(a): partial(smooth, order=a.order) for a in symbols if not a.is_known}
-    given = theta | {f"tangent:{p}": v for p, v in normal.items()}
-    inputs = set(ahead.input_shapes) - set(given)
-    given |= {name: rng.normal(size=ahead.input_shapes[name]) for name in inputs}
-    return float(np.abs(Evaluator(ahead, Float64(chain))(given)["tangent:y"]).max())
-
-
-def smooth(z, order):
-    """A derivative of z² + z³ + sin z."""
-    powers = sum(comb(n, order) * factorial(order) * z ** max(n - order, 0) for n in (2, 3))
-    return powers + np.sin(z + order * np.pi / 2)
-
-
-def projector(axis, letter):
-    """Orthogonal projector onto the span of the rest, or of everything else."""
-    rest = np.zeros((len(axis["rest"]), axis["size"]))
-    for row, vector in zip(rest, axis["rest"], strict=True):
-        row[vector["entries"]] = [float(Fraction(v)) for v in vector["values"]]
-    onto = np.linalg.pinv(rest) @ rest if len(rest) else np.zeros((axis["size"],) * 2)
-    return onto if letter == "Z" else np.eye(axis["size"]) - onto
-
-
-def places(value, path=()):
-    """Paths to all values inside JSON data."""
-    if path:
-        yield path
-    inner = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, entry in inner:
-        if isinstance(entry, dict | list):
-            yield from places(entry, (*path, key))
-        else:
-            yield (*path, key)
-
-
-def mutate(data, random):
-    """Change one value somewhere, swap two list entries, or drop or double a value."""
-    *path, last = random.choice([p for p in places(data) if p[0] != "digests"])
-    holder = data
-    for key in path:
-        holder = holder[key]
-    value = holder[last]
-    kind = random.randrange(3)
-    if isinstance(value, list) and len(value) > 1 and kind == 0:
-        i, k = random.sample(range(len(value)), 2)
-        value[i], value[k] = value[k], value[i]
-    elif kind == 1 and isinstance(holder, list):
-        holder.insert(last, json.loads(json.dumps(value)))
-    elif kind == 1:
-        holder[f"{last}x"] = holder.pop(last)
-    elif isinstance(value, list | dict) or value is None:
-        del holder[last]
-    elif isinstance(value, int):
-        holder[last] = value + random.choice([-1, 1, 5])
-    else:
-        holder[last] = random.choice(
-            ["", "0", "2", "-1", "1/2", "h1", "CZ", "bi,ij->jb", f"{value}x"]
-        )
-
-
-CLAIM = ("graph", "points", "tangent", "frozen", "batch")
-
-
-@pytest.fixture(scope="module")
-def honest():
-    return [
-        cloned(mlp([2, 3, 1]), PAIR),
-        cloned(mlp([2, 2, 2, 1], "tanh"), {"h1": [[0, 1]], "h2": [[0, 1]]}),
-        certified(
-            mlp([1, 2, 1]).freeze("h1", 0, 2),
-            ambient(mlp([1, 2, 1])),
-            trap(mlp([1, 2, 1]).freeze("h1", 0, 2)),
-        ),
-    ]
-
-
-def test_mutations_are_rejected_or_true(honest):
-    random = Random(0)
-    counts = {"stale": 0, "rejected": 0, "same claim": 0, "another true claim": 0}
-    for number in range(600):
-        text = honest[number % len(honest)]
-        data = json.loads(text)
-        mutate(data, random)
-        if data == json.loads(text):
-            continue
-        stale = checker.canonical(data) + "\n"
-        assert not is_accepted(stale)
-        counts["stale"] += 1
-        try:
-            changed = sealed(data)
-        except (KeyError, TypeError, AttributeError, IndexError, ValueError):
-            data["digests"] = checker.digests(data)
-            changed = checker.canonical(data) + "\n"
-        if not is_accepted(changed):
-            counts["rejected"] += 1
-            continue
-        before = json.loads(text)
-        if all(data[key] == before[key] for key in CLAIM):
-            assert data["bits"] <= checker.Certificate(changed).check()["bits"]
-            counts["same claim"] += 1
-        else:
-            assert normal_speed(data) < 1e-9, data
-            counts["another true claim"] += 1
-    assert counts["stale"] >= 500
-    assert counts["rejected"] >= 350
-    assert counts["same claim"] > 0
-
-
-def test_bytes(honest):
-    random = Random(1)
-    text = honest[0]
-    for _ in range(300):
-        k = random.randrange(len(text))
-        other = (
-            text[:k]
-            + random.choice(["", " ", "1", '"', "{", "x"])
-            + text[k + random.randrange(2) :]
-        )
-        assert other == text or not is_accepted(other)
-
-
-def test_assumptions_and_keys_are_not_dropped(honest):
-    data = json.loads(honest[0])
-    data["assumptions"].pop()
-    data["digests"] = checker.digests(data)
-    assert not is_accepted(checker.canonical(data) + "\n")
-    assert not is_accepted(honest[0].replace('{"assumptions"', '{"batch":1,"assumptions"', 1))
-    stronger = json.loads(honest[0]) | {"bits": 129}
-    assert not is_accepted(sealed(stronger))
+    of_phi = honest.replace('"function":"tanh"', '"function":"phi"')
+    assert is_accepted(sealed(json.loads(of_phi)))  # a graph of which the claim is as true
 
 
 def test_agreement_with_the_prover_on_random_networks():
     verdicts = []
-    for seed in range(25):
+    for seed in range(6):
         choose = chooser(seed)
         net = draw_network(choose, max_depth=2, max_width=4)
         clones = draw_partition(choose, net)
@@ -341,30 +156,180 @@ def test_agreement_with_the_prover_on_random_networks():
                 expected = prove_invariance(net, points, tangent=tangent).verdict == "proved"
                 assert is_accepted(swapped(net, points, tangent, text)) == expected, net.name
                 verdicts.append(expected)
-    assert min(verdicts.count(True), verdicts.count(False)) > 20
+    assert min(verdicts.count(True), verdicts.count(False)) > 6
 
 
-def test_it_imports_the_standard_library_alone(tmp_path, honest):
-    with open(checker.__file__, encoding="utf-8") as file:
-        tree = ast.parse(file.read())
+def test_the_second_opinion_sees_false_claims():
+    net = mlp([2, 4, 2], "tanh")
+    clones = make_partition(net.sizes, PAIR)
+    honest = cloned(net, PAIR)
+    half = incoming_equitable(net, clones)
+    assert normal_speed(json.loads(honest)) < 1e-9
+    assert normal_speed(json.loads(swapped(net, half, half, honest))) > 1e-3
+
+
+def squared(text, times, bits):
+    """The same claim about y², y⁴, … with an error of 2^-bits."""
+    data = json.loads(text)
+    nodes = data["graph"]["nodes"]
+    for _ in range(times):
+        k = len(nodes) - 1
+        nodes.append({"primitive": "Einsum", "operands": [k, k], "subscripts": "ab,ab->ab"})
+    data["graph"]["output"] = len(nodes) - 1
+    return sealed({**data, "bits": bits})
+
+
+def test_the_error_grows_with_the_degree():
+    honest = cloned(mlp([1, 2, 1]), PAIR)
+    assert checker.check(squared(honest, 0, 128))["bits"] >= 128
+    assert 100 <= checker.check(squared(honest, 130, 60))["bits"] <= 246 - 130
+    with pytest.raises(checker.RejectedError, match="more than it claims"):
+        checker.check(squared(honest, 130, 128))
+    assert not is_accepted(squared(honest, 0, 129))
+
+
+def test_a_divisor_that_vanishes_is_refused():
+    data = json.loads(cloned(mlp([1, 2, 1]), PAIR))
+    nodes = data["graph"]["nodes"]
+    k = data["graph"]["output"]
+    minus = {"primitive": "Constant", "operands": [], "shape": [], "runs": [[1, "-1"]]}
+    nodes += [
+        minus,
+        {"primitive": "Einsum", "operands": [k, len(nodes)], "subscripts": "ab,->ab"},
+        {"primitive": "Add", "operands": [k, len(nodes) + 1]},
+        {
+            "primitive": "Apply",
+            "operands": [len(nodes) + 2],
+            "function": "reciprocal",
+            "order": 0,
+            "parity": None,
+        },
+    ]
+    data["graph"]["output"] = len(nodes) - 1
+    with pytest.raises(checker.RejectedError, match="a divisor is 0 everywhere"):
+        checker.check(sealed(data))
+
+
+class Polynomial(checker.Ring):
+    """Every function symbol is z² + z³, every input a small integer."""
+
+    def apply(self, f: Any, z: checker.Tensor) -> tuple[checker.Tensor, checker.Tensor]:
+        slopes = [(2 * v + 3 * v * v) % self.p for v in z.values]
+        return checker.Tensor([(v * v + v**3) % self.p for v in z.values], 0), checker.Tensor(
+            slopes, 0
+        )
+
+    def draw(self, *labels: Any) -> int:
+        return sum(map(ord, repr(labels))) % 7 + 1
+
+
+def dual_output(graph, ring, point, normal):
+    """Residues of the output and of its tangent."""
+    data = certificate._graph_to_json(core(graph), {})
+    nodes = checker._read_graph(data, 1)
+    given = [(iter(v), 1) for v in (point, normal)]
+    duals: list[Any] = []
+    for f in nodes:
+        duals.append(ring.evaluate(f, given, [duals[j] for j in f["operands"]]))
+    return duals[data["output"]]
+
+
+def test_whole_networks_agree_with_rational_arithmetic():
+    ring, system = Polynomial(b"key"), Rational({"phi": (0, 0, 1, 1)})
+    rng = np.random.default_rng(0)
+    nets = [draw_network(chooser(seed), activations=[activation("phi")]) for seed in range(12)]
+    nets += [cnn((3, 3), (1, 2), 1, pool="avg"), rnn(2, 2, 1, 2, "phi")]
+    for net in nets:
+        graph = net.graph(1)
+        shapes = core(graph).parameter_shapes
+        vectors = [
+            {p: rng.integers(-3, 4, size=s).astype(object) for p, s in shapes.items()}
+            for _ in range(2)
+        ]
+        flat = [[int(v) for p in shapes for v in own[p].ravel()] for own in vectors]
+        found = dual_output(graph, ring, *flat)
+        x = [ring.draw("input", "x", k) for k in range(prod(graph.input_shapes["x"]))]
+        ahead = pushforward(graph)
+        given = {**vectors[0], **{f"tangent:{p}": v for p, v in vectors[1].items()}}
+        given["x"] = np.array(x, dtype=object).reshape(graph.input_shapes["x"])
+        given |= {n: np.zeros(s, int) for n, s in ahead.input_shapes.items() if n not in given}
+        values = Evaluator(ahead, system)({n: system.array(v) for n, v in given.items()})
+        for tensor, name in zip(found, ("y", "tangent:y"), strict=True):
+            exact = [Fraction(int(v.p), int(v.q)) for v in values[name].ravel()]
+            residues = [v.numerator * pow(v.denominator, -1, ring.p) % ring.p for v in exact]
+            assert tensor.values == residues, net.name
+
+
+def test_weights_bound_degree_and_norm():
+    def network(p, x):
+        h = x["x"] @ p["W"] * 3 - x["x"] * Fraction(5, 7)
+        return {"y": (h * h @ p["W"] + h) * np.sum(h, axis=1, keepdims=True)}
+
+    graph = trace(network, {"W": (2, 2)}, {"x": (1, 2)})
+    value, _ = dual_output(graph, checker.Ring(b"key"), [1] * 4, [1] * 4)
+    seventh = sympy.Symbol("seventh")
+    given = {
+        n: np.array(sympy.symbols(f"{n}:{prod(s)}"), dtype=object).reshape(s)
+        for n, s in graph.input_shapes.items()
+    }
+    outputs = interpret(
+        graph, given, lambda a, z: z, lambda v: v.numerator * seventh ** int(v.denominator > 1)
+    )
+    for entry in outputs["y"].ravel():
+        polynomial = sympy.Poly(sympy.expand(entry))
+        norm = sum(abs(c) for c in polynomial.coeffs())
+        assert max(polynomial.total_degree(), log2(norm)) <= value.weight
+
+
+def test_random_functions_have_their_parity_and_depend_on_the_key():
+    ring, other = checker.Ring(b"key"), checker.Ring(b"another")
+    assert ring.p != other.p
+    assert ring.p.bit_length() == other.p.bit_length() == 256
+    assert sympy.isprime(ring.p)
+    for z in (1, 12345, ring.p // 2, ring.p // 2 + 1):
+        for kind, sign in (("odd", -1), ("even", 1), ("free", -1)):
+            values = [ring.symbol(v, f"{kind}_g") for v in (z, ring.p - z)]
+            assert (values[0] - sign * values[1]) % ring.p == 0
+        assert ring.symbol(z, "any_g") != ring.symbol(ring.p - z, "any_g")
+    assert ring.symbol(0, "odd_g") == 0
+    assert ring.symbol(0, "free_g") != 0
+
+
+def test_primes():
+    assert [n for n in range(43, 5000) if checker._is_prime(n)] == [*sympy.primerange(43, 5000)]
+    carmichael = (561, 1105, 41041, 825265, 3215031751)
+    assert not any(map(checker._is_prime, carmichael))
+
+
+def test_replays_use_salts_that_no_author_foresees(tmp_path, monkeypatch):
+    file = tmp_path / "c.json"
+    file.write_text(cloned(mlp([1, 2, 1]), PAIR))
+    salts = []
+    run = subprocess.run
+
+    def spied(command, **options):
+        salts.append(command[-1])
+        return run(command, **options)
+
+    monkeypatch.setattr("proofs_check.certificate.subprocess.run", spied)
+    assert {certificate.replay(file)["verdict"] for _ in range(2)} == {"accepted"}
+    assert len(set(salts)) == 2
+    assert min(map(len, salts)) >= 32
+
+
+def test_it_is_one_short_script_of_the_standard_library(tmp_path):
+    source = Path(checker.__file__).read_text(encoding="utf-8")
+    assert len(source.splitlines()) < 400
+    tree = ast.parse(source)
     names = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
     names += [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+    called = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    assert not called & {"__import__", "exec", "float"}
+    assert not [n for n in ast.walk(tree) if isinstance(n, ast.Assert)]
     file = tmp_path / "c.json"
-    for text, status in ((honest[0], 0), (honest[0].replace("phi", "psi"), 1), ("{", 2)):
+    honest = cloned(mlp([2, 3, 1]), PAIR)
+    for text, status in ((honest, 0), (honest.replace("phi", "psi"), 1), ("{", 2)):
         file.write_text(text)
         command = [sys.executable, "-I", "-S", checker.__file__, str(file)]
         assert subprocess.run(command, capture_output=True, check=False).returncode == status
-
-
-def test_values_are_those_of_rational_arithmetic():
-    ring = checker.Ring(b"key", 2**61 - 1)
-    node = checker._make_node(
-        {"primitive": "Einsum", "operands": [0, 1], "subscripts": "bij,jk->kbi"},
-        [checker.Node("Input", {}, s, [], 0) for s in ((2, 3, 4), (4, 5))],
-    )
-    rng = np.random.default_rng(0)
-    a, b = rng.integers(-9, 9, (2, 3, 4)), rng.integers(-9, 9, (4, 5))
-    tensors = [ring.numbers([str(v) for v in x.ravel().tolist()]) for x in (a, b)]
-    expected = np.einsum("bij,jk->kbi", a, b).ravel() % ring.m
-    assert ring.multiply(node, *tensors).values == expected.tolist()
