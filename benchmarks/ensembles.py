@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-from benchmarks.measuring import Row, at_most, interleaved, parser, report
+from benchmarks.measuring import Row, at_most, parser, report
 
 WIDTHS, MEMBERS, RATE = [4, 10, 10, 2], 1000, 0.05
 REQUIRED = 32  # the batch size to which the limit applies; for others the figures are shown
@@ -21,10 +21,11 @@ BATCHES = (8, REQUIRED, 128)
 LIMIT = 1.0
 
 
-def processor_seconds(function: Callable[[], object]) -> float:
-    start = time.process_time()
+def timed(function: Callable[[], object]) -> tuple[float, float]:
+    """Wall and processor seconds of one call; it is long enough to need no untimed one before."""
+    wall, processor = time.perf_counter(), time.process_time()
     function()
-    return time.process_time() - start
+    return time.perf_counter() - wall, time.process_time() - processor
 
 
 def measured(batch: int, steps: int, rounds: int) -> dict[str, float]:
@@ -79,13 +80,13 @@ def measured(batch: int, steps: int, rounds: int) -> dict[str, float]:
     if not all(np.abs(found[p] - expected[p]).max() < 1e-8 for p in found):
         raise RuntimeError("the two ensembles differ")
     functions = {"ours": ours, "one thread": lambda: ours(1), "jax": theirs}
-    seconds = interleaved(functions, rounds)
-    ratios = {
-        f"{name} / jax": median(a / b for a, b in zip(seconds[name], seconds["jax"], strict=True))
-        for name in ("ours", "one thread")
-    }
-    work = {f"{name}, processor": processor_seconds(f) for name, f in functions.items()}
-    return {**{name: median(values) for name, values in seconds.items()}, **ratios, **work}
+    samples = [{name: timed(f) for name, f in functions.items()} for _ in range(rounds)]
+    result: dict[str, float] = {}
+    for name in functions:
+        result[name] = median(sample[name][0] for sample in samples)
+        result[f"{name}, processor"] = median(sample[name][1] for sample in samples)
+        result[f"{name} / jax"] = median(sample[name][0] / sample["jax"][0] for sample in samples)
+    return result
 
 
 def rows(batches: tuple[int, ...], steps: int, rounds: int) -> list[Row]:
@@ -120,7 +121,7 @@ def rows(batches: tuple[int, ...], steps: int, rounds: int) -> list[Row]:
 def main() -> int:
     options = parser(__doc__)
     options.add_argument("--steps", type=int, default=1000)
-    options.add_argument("--rounds", type=int, default=4)
+    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--quick", action="store_true", help="batches of 32 only")
     chosen = options.parse_args()
     batches = (REQUIRED,) if chosen.quick else BATCHES
