@@ -19,6 +19,9 @@ from theory.invariance.refutation import Refutation
 from theory.invariance.search import refute
 from theory.manifold.base import Constraint, Manifold
 from theory.symbolic.gradient_field import GradientField, gradient_field
+from theory.symbolic.written_size import written_size
+
+BUDGET = 1_000_000
 
 
 def check_invariance(
@@ -27,6 +30,7 @@ def check_invariance(
     *,
     tangent: Manifold | None = None,
     batch: int = 1,
+    budget: int = BUDGET,
 ) -> Proof | Refutation | Unknown:
     """Prove or refute: ∂ℓ/∂θ ∈ T for every θ in the manifold, all data and every loss ℓ.
 
@@ -37,6 +41,9 @@ def check_invariance(
             With ``block_constant`` here and ``equitable`` as the manifold the statement is about
             all leaves at once (P5).
         batch: number of samples; 1 is enough where samples do not meet inside the network.
+        budget: the longest network that is written out, as :func:`written_size` counts; beyond it
+            the answer is ``Unknown`` at once. The default takes up to a minute, and one attention
+            block is a thousand times as long.
 
     Raises:
         ManifoldError: if a manifold has other parameters than the architecture.
@@ -61,6 +68,17 @@ def check_invariance(
                 f"{space.name} has parameters {dict(space.shapes)}, {architecture.name} has "
                 f"{architecture.parameter_shapes}"
             )
+    size = written_size(architecture, batch, budget)
+    if size > budget:
+        return Unknown(
+            architecture,
+            manifold.name,
+            tangent.name,
+            f"written out, its outputs have {size:.1e} nodes, counted once for each of "
+            f"{architecture.num_parameters} parameters, and the budget is {budget:.1e}; lop prove "
+            "and the calculus of theory.modules write nothing out, and refute looks for a "
+            "counterexample",
+        )
     field = gradient_field(architecture, batch)
     parametrisation = parametrise(manifold)
     substitution = {
