@@ -36,7 +36,7 @@ def initial_parameters(
     Arrays have shape ``(*ensemble, *shape)``.
     """
     rng = np.random.default_rng(seed)
-    roles = contracted_axes(architecture.unfrozen().graph())
+    roles = contracted_axes(architecture.unfrozen().graph(), up_to_exchange=True)
     weights: Weights = {}
     for p, shape in architecture.parameter_shapes.items():
         fan_in = np.prod([n for n, source in zip(shape, roles[p], strict=True) if source])

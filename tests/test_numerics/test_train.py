@@ -12,7 +12,7 @@ from theory.architecture import Architecture
 from theory.errors import ShapeError, ValueSystemError
 from theory.manifold import equitable
 from theory.partition import make_partition
-from theory.zoo import mlp
+from theory.zoo import decoder, mlp
 
 NET = mlp([3, 5, 2], "tanh")
 RNG = np.random.default_rng(0)
@@ -195,3 +195,13 @@ def test_accuracy_counts_the_largest_output():
         "identity", np.array([[3.0, 1], [1, 3], [5, 4]]), np.array([[1, 0], [0, 1], [0, 1]])
     )
     assert float(accuracy(net, {"W1": np.eye(2)}, task)) == pytest.approx(2 / 3)
+
+
+def test_tied_weights_start_by_their_first_use():
+    """An embedding that is read again at the outputs: its fan-in is that of the first use."""
+    net = decoder(11, 2, 1, 4, 1, 4)
+    embedding = initial_parameters(net, 0, (2000,))["E"]
+    assert embedding.shape == (2000, 11, 4)
+    deviation = 1 / np.sqrt(11)
+    error_of_mean_square = deviation**2 * np.sqrt(2 / embedding.size)
+    assert abs(np.mean(embedding**2) - deviation**2) < 6 * error_of_mean_square
