@@ -19,6 +19,8 @@ SCRIPTS: dict[str, tuple[list[str], list[str] | None]] = {
     "exact_proof": ([], []),
     "transformer": ([], ["--processes", "1", "--rounds", "1"]),
     "calculus": ([], ["--processes", "1"]),
+    "plasticity": ([], ["--quick"]),
+    "replay": ([], ["--repeat", "1"]),
     "symbolic_proof": (["--limit", "300"], None),
     "imports": ([], ["--quick"]),
     "campaign": ([], []),
