@@ -10,6 +10,8 @@ from typing import Any, Literal
 from theory.axes import Names
 from theory.graph import Graph
 from theory.modules.block_structure import BlockStructure
+from theory.modules.deviation import deviations, summed_deviation
+from theory.modules.support import supports
 from theory.primitives import (
     Add,
     Apply,
@@ -57,6 +59,9 @@ REASONS: dict[type, str] = {
     Parameter: "that is its manifold",
     Input: "data and output adjoints are arbitrary",
 }
+DEVIATION = "a mean is subtracted: what is constant where the mean goes is its own mean"
+BALANCED = "deviations from a mean add up to 0"
+REACHED = "a product is 0 where a factor has only zeros, whatever the other is there"
 ORTHOGONAL = "a block-constant factor is orthogonal to the zero-sum parts"
 
 
@@ -153,6 +158,7 @@ def derive(
         forward: the nodes that are values of the network.
     """
     gradients = {k: n for n, k in graph.outputs.items() if n.startswith("grad:")}
+    means, places = deviations(graph), supports(graph)
     steps = []
     for k, node in enumerate(graph.nodes):
         phase: Phase = "forward" if k in forward else "backward"
@@ -165,7 +171,13 @@ def derive(
             case Einsum(subscripts):
                 primitive = f"einsum {subscripts}"
         reason = REASONS[type(node.primitive)]
-        if isinstance(node.primitive, Einsum) and any(found[j].mixed for j in node.operands):
+        if k in means:
+            reason = DEVIATION
+        elif summed_deviation(graph, k, means):
+            reason = BALANCED
+        elif places[k] and isinstance(node.primitive, Multiply | Divide):
+            reason = REACHED
+        elif isinstance(node.primitive, Einsum) and any(found[j].mixed for j in node.operands):
             reason = ORTHOGONAL if found[k].is_constant else "the operands' parts are multiplied"
         space = described(found[k], names[k])
         steps.append(Step(k, phase, node.scope, primitive, space, reason))

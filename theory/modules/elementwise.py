@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sympy
+
+from theory.activation import Activation
 from theory.modules.block_structure import (
     CONSTANT,
     NOTHING,
@@ -49,15 +52,31 @@ def _bits(mask: int) -> list[int]:
     return [1 << k for k in range(mask.bit_length()) if mask >> k & 1]
 
 
-def function(a: BlockStructure) -> BlockStructure:
+def function(a: BlockStructure, fixes_zero: bool = False) -> BlockStructure:
     """f(a): an axis keeps its blocks if a is block-constant along it in every pattern.
 
     Sound because equal entries have equal values. A zero-sum part along an axis, in whatever joint
     pattern, leaves entries that differ in no known way, so that axis becomes discrete. f(0) is one
-    number everywhere, not 0.
+    number everywhere, and 0 if f is known to fix it.
     """
+    if fixes_zero and not a.patterns:
+        return a
     mixed = a.forgetting(a.mixed)
     return BlockStructure(a.shape, mixed.factors, CONSTANT)
+
+
+def fixes_zero(activation: Activation) -> bool:
+    """Whether f(0) = 0, by an odd law or by a definition such as z σ(z).
+
+    >>> from theory.activation import gelu, sigmoid, tanh
+    >>> fixes_zero(tanh), fixes_zero(gelu), fixes_zero(sigmoid)
+    (True, True, False)
+    """
+    law = activation.law
+    if law.definition is not None:
+        return bool(law.definition(sympy.Integer(0)) == 0)
+    is_open = law.jumps_at_zero or law.has_pole_at_zero
+    return law.parity == "odd" and law.centre is None and not is_open
 
 
 def divide(a: BlockStructure, b: BlockStructure) -> BlockStructure:

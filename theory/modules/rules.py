@@ -13,6 +13,8 @@ from theory.errors import GraphError
 from theory.graph import Graph, Node
 from theory.modules import contraction, elementwise, rearrangement
 from theory.modules.block_structure import BlockStructure, discrete
+from theory.modules.deviation import deviations, infer_from_means
+from theory.modules.support import product_on, restricted, supports
 from theory.primitives import (
     Add,
     Apply,
@@ -61,8 +63,10 @@ def infer(
             return elementwise.divide(operands[0], operands[1])
         case Negative():
             return operands[0]
-        case Power() | Apply():
-            return elementwise.function(operands[0])
+        case Power():
+            return elementwise.function(operands[0], fixes_zero=True)
+        case Apply(activation):
+            return elementwise.function(operands[0], elementwise.fixes_zero(activation))
         case Einsum() as einsum:
             return contraction.contract(einsum, operands[0], operands[1])
         case Sum(axes):
@@ -94,7 +98,12 @@ def structures(graph: Graph, given: Mapping[str, BlockStructure]) -> tuple[Block
     >>> structures(graph, {})[-1] == discrete((5, 2))
     True
     """
+    means, places = deviations(graph), supports(graph)
     found: list[BlockStructure] = []
-    for node in graph.nodes:
-        found.append(infer(node, [found[j] for j in node.operands], given))
+    for k, node in enumerate(graph.nodes):
+        operands = [found[j] for j in node.operands]
+        own = infer_from_means(graph, k, found, means)
+        if own is None and places[k] and isinstance(node.primitive, Multiply | Divide):
+            own = product_on(node, operands[0], operands[1], places[k])
+        found.append(restricted(own or infer(node, operands, given), places[k]))
     return tuple(found)
