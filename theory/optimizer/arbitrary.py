@@ -1,7 +1,8 @@
 """Updates by an arbitrary function of one entry, its state and its gradient.
 
-φ is a function symbol without any algebra and a, b, c are arbitrary numbers, so what is proved with
-these rules holds for every entrywise optimizer of their form.
+φ and ψ are function symbols without any algebra and a, b, c are arbitrary numbers, so entries are
+sent to the same place only if they agree in all arguments: what is proved with these rules holds
+for every entrywise optimizer U of their form.
 """
 
 from __future__ import annotations
@@ -21,7 +22,18 @@ def arbitrary_increment() -> Optimizer:
         z = h["b"] * s["s"] + h["c"] * g
         return w + PHI(z), {"s": PSI(z)}
 
-    return Optimizer("θ + U(s, g)", exact_numbers(b=1, c=1), rule, like("scale", "s"))
+    return Optimizer("θ + U(s, g)", exact_numbers(b=1, c=1), rule, like("momentum", "s"))
+
+
+def silent_increment() -> Optimizer:
+    """θ' = θ + z φ(z), s' = z ψ(z), z = b s + c g: an increment that is 0 without a signal."""
+
+    def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
+        z = h["b"] * s["s"] + h["c"] * g
+        return w + z * PHI(z), {"s": z * PSI(z)}
+
+    name = "θ + U(s, g), U(0, 0) = 0"
+    return Optimizer(name, exact_numbers(b=1, c=1), rule, like("momentum", "s"))
 
 
 def arbitrary_decay() -> Optimizer:
@@ -32,7 +44,7 @@ def arbitrary_decay() -> Optimizer:
         return (1 - h["decay"]) * w + PHI(z), {"s": PSI(z)}
 
     numbers = exact_numbers(b=1, c=1, decay="0.01")
-    return Optimizer("(1 - λ)θ + U(s, g)", numbers, rule, like("scale", "s"))
+    return Optimizer("(1 - λ)θ + U(s, g)", numbers, rule, like("momentum", "s"))
 
 
 def arbitrary_update() -> Optimizer:
@@ -42,4 +54,4 @@ def arbitrary_update() -> Optimizer:
         z = h["a"] * w + h["b"] * s["s"] + h["c"] * g
         return PHI(z), {"s": PSI(z)}
 
-    return Optimizer("U(θ, s, g)", exact_numbers(a=1, b=1, c=1), rule, like("scale", "s"))
+    return Optimizer("U(θ, s, g)", exact_numbers(a=1, b=1, c=1), rule, like("momentum", "s"))

@@ -31,7 +31,7 @@ def clipped_sgd() -> Optimizer:
         factor = np.minimum(1, h["clip"] / (joint_norm(found) + h["eps"]))
         return {p: factor * g for p, g in found.items()}
 
-    numbers = exact_numbers(rate="0.1", clip=1, eps="1e-6")
+    numbers = exact_numbers(rate="0.02", clip=1, eps="1e-6")
     return replace(sgd(), name="clipping (norm)", hyperparameters=numbers, slopes=slopes)
 
 
@@ -39,9 +39,11 @@ def value_clipped_sgd() -> Optimizer:
     """θ' = θ - η min(max(g, -c), c), entry by entry."""
 
     def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
-        return w - h["rate"] * np.minimum(np.maximum(g, -h["clip"]), h["clip"]), s
+        # in this form 0 is kept whatever is known of the sign of c
+        above, below = np.maximum(g - h["clip"], 0), np.maximum(-g - h["clip"], 0)
+        return w - h["rate"] * (g - above + below), s
 
-    return Optimizer("clipping (value)", exact_numbers(rate="0.1", clip="0.01"), rule)
+    return Optimizer("clipping (value)", exact_numbers(rate="0.02", clip="0.01"), rule)
 
 
 def centralised_sgd() -> Optimizer:
@@ -54,7 +56,7 @@ def centralised_sgd() -> Optimizer:
         centred = g if w.ndim < 2 else g - np.mean(g, axis=-2, keepdims=True)
         return w - h["rate"] * centred, s
 
-    return Optimizer("gradient centralisation", exact_numbers(rate="0.1"), rule)
+    return Optimizer("gradient centralisation", exact_numbers(rate="0.02"), rule)
 
 
 def _lars(w: Any, g: Any, decay: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
@@ -69,7 +71,7 @@ def lars() -> Optimizer:
     def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
         return _lars(w, g, 0, s, h)
 
-    numbers = exact_numbers(rate=1, trust="0.02", momentum="0.9", eps="1e-8")
+    numbers = exact_numbers(rate=1, trust="0.001", momentum="0.9", eps="1e-8")
     return Optimizer("LARS without decay", numbers, rule, like("momentum", "m"))
 
 
@@ -79,7 +81,7 @@ def lars_decay() -> Optimizer:
     def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
         return _lars(w, g, h["decay"], s, h)
 
-    numbers = exact_numbers(rate=1, trust="0.02", momentum="0.9", eps="1e-8", decay="0.01")
+    numbers = exact_numbers(rate=1, trust="0.001", momentum="0.9", eps="1e-8", decay="0.01")
     return Optimizer("LARS with decay", numbers, rule, like("momentum", "m"))
 
 
@@ -91,5 +93,5 @@ def lamb() -> Optimizer:
         u = direction + h["decay"] * w
         return w - h["rate"] * norm(w) / norm(u) * u, after
 
-    numbers = exact_numbers(**{**ADAM, "rate": "0.01"}, decay="0.01")
+    numbers = exact_numbers(**ADAM, decay="0.01")
     return Optimizer("LAMB", numbers, rule, moments, schedule=bias_corrections)

@@ -18,7 +18,7 @@ def sgd() -> Optimizer:
     def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
         return w - h["rate"] * g, s
 
-    return Optimizer("SGD", exact_numbers(rate="0.1"), rule)
+    return Optimizer("SGD", exact_numbers(rate="0.02"), rule)
 
 
 def _heavy_ball(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
@@ -28,7 +28,7 @@ def _heavy_ball(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
 
 def heavy_ball() -> Optimizer:
     """m' = μ m + g, θ' = θ - η m' (Polyak 1964)."""
-    numbers = exact_numbers(rate="0.1", momentum="0.9")
+    numbers = exact_numbers(rate="0.002", momentum="0.9")
     return Optimizer("heavy ball", numbers, _heavy_ball, like("momentum", "m"))
 
 
@@ -39,7 +39,7 @@ def nesterov() -> Optimizer:
         m = h["momentum"] * s["m"] + g
         return w - h["rate"] * (g + h["momentum"] * m), {"m": m}
 
-    numbers = exact_numbers(rate="0.1", momentum="0.9")
+    numbers = exact_numbers(rate="0.002", momentum="0.9")
     return Optimizer("Nesterov", numbers, rule, like("momentum", "m"))
 
 
@@ -49,7 +49,7 @@ def sgd_l2() -> Optimizer:
     def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
         return w - h["rate"] * (g + h["decay"] * w), s
 
-    return Optimizer("SGD with L2", exact_numbers(rate="0.1", decay="0.01"), rule)
+    return Optimizer("SGD with L2", exact_numbers(rate="0.02", decay="0.01"), rule)
 
 
 def heavy_ball_l2() -> Optimizer:
@@ -58,7 +58,7 @@ def heavy_ball_l2() -> Optimizer:
     def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
         return _heavy_ball(w, g + h["decay"] * w, s, h)
 
-    numbers = exact_numbers(rate="0.1", momentum="0.9", decay="0.01")
+    numbers = exact_numbers(rate="0.002", momentum="0.9", decay="0.01")
     return Optimizer("heavy ball with L2", numbers, rule, like("momentum", "m"))
 
 
@@ -68,7 +68,7 @@ def sgd_l1() -> Optimizer:
     def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
         return w - h["rate"] * (g + h["decay"] * np.sign(w)), s
 
-    return Optimizer("SGD with L1", exact_numbers(rate="0.1", decay="0.01"), rule)
+    return Optimizer("SGD with L1", exact_numbers(rate="0.02", decay="0.01"), rule)
 
 
 def sign_sgd() -> Optimizer:
@@ -107,7 +107,7 @@ def noisy_sgd() -> Optimizer:
     def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
         return w - h["rate"] * (g + h["noise"] * s["xi"]), s
 
-    numbers = exact_numbers(rate="0.1", noise="0.01")
+    numbers = exact_numbers(rate="0.02", noise="0.01")
     return Optimizer("noisy SGD", numbers, rule, like("noise", "xi"))
 
 
@@ -117,5 +117,5 @@ def l2_init() -> Optimizer:
     def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
         return w - h["rate"] * (g + h["decay"] * (w - s["start"])), s
 
-    numbers = exact_numbers(rate="0.1", decay="0.01")
+    numbers = exact_numbers(rate="0.02", decay="0.01")
     return Optimizer("L2-init", numbers, rule, like("anchor", "start"))

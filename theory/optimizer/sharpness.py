@@ -19,7 +19,7 @@ def sam() -> Optimizer:
         length = h["radius"] / (joint_norm(g) + h["eps"])
         return gradient({p: w + length * g[p] for p, w in theta.items()})
 
-    numbers = exact_numbers(rate="0.1", radius="0.05", eps="1e-12")
+    numbers = exact_numbers(rate="0.02", radius="0.05", eps="1e-12")
     return replace(sgd(), name="SAM", hyperparameters=numbers, slopes=slopes)
 
 
@@ -32,5 +32,5 @@ def asam() -> Optimizer:
         length = h["radius"] / (joint_norm(scaled) + h["eps"])
         return gradient({p: w + length * np.abs(w) * scaled[p] for p, w in theta.items()})
 
-    numbers = exact_numbers(rate="0.1", radius="0.5", eps="1e-12")
+    numbers = exact_numbers(rate="0.02", radius="0.5", eps="1e-12")
     return replace(sgd(), name="ASAM", hyperparameters=numbers, slopes=slopes)

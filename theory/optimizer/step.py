@@ -46,7 +46,8 @@ def gradient_function(
             y = substitute(builder, forward, theta)["y"]
             signal = adjoint(y, record(builder, Input("target", shape)))
         found = substitute(builder, reverse, {**theta, f"{ADJOINT}:y": signal})
-        return {p: found[f"{GRADIENT}:{p}"] for p in architecture.parameters}
+        # a frozen unit may cut a parameter off from the outputs
+        return {p: found.get(f"{GRADIENT}:{p}", 0 * w) for p, w in theta.items()}
 
     return slopes
 
