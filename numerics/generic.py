@@ -23,7 +23,17 @@ from theory.axes import couples_samples
 from theory.graph import Builder, Graph
 from theory.lowering import contract
 from theory.manifold.base import Manifold, NormalTest
-from theory.primitives import Add, Input, Negative, Shape, Subtract, Transpose
+from theory.primitives import (
+    Add,
+    Constant,
+    Einsum,
+    Input,
+    Negative,
+    Power,
+    Shape,
+    Subtract,
+    Transpose,
+)
 from theory.tracing import Traced, as_traced, record, trace
 
 Factors = Sequence[tuple[tuple[int, ...], Traced]]  # axes of a tensor, and a value over them
@@ -82,8 +92,25 @@ def total(builder: Builder, terms: Sequence[Traced]) -> Traced:
 
 
 def num_samples(architecture: Architecture) -> int:
-    """How many samples a proof needs: 1, or 2 where one sample's output depends on another."""
-    return 2 if couples_samples(architecture.graph(2), architecture.declared_axes) else 1
+    """How many samples a proof needs: 1, or 2 where one sample's output depends on the others.
+
+    It may do so through their number alone, which a forward function can read off its input: then
+    the program for three samples is another than that for two.
+    """
+    two, three = architecture.graph(2), architecture.graph(3)
+    is_single = not couples_samples(two, architecture.declared_axes) and _are_alike(two, three)
+    return 1 if is_single else 2
+
+
+def _are_alike(one: Graph, other: Graph) -> bool:
+    """Whether two graphs hold the same operations and numbers, for different lengths."""
+    pairs = zip(one.nodes, other.nodes, strict=False)
+    return len(one.nodes) == len(other.nodes) and all(
+        type(a.primitive) is type(b.primitive)
+        and a.operands == b.operands
+        and (a.primitive == b.primitive or not isinstance(a.primitive, Constant | Power | Einsum))
+        for a, b in pairs
+    )
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ class Identity:
     """What a randomised identity test found.
 
     Attributes:
-        verdict: ``holds``; ``fails``, which is certain; ``undefined`` if at every point that was
+        verdict: ``holds``; ``fails``, which is certain for functions with
+            the modelled algebra; ``undefined`` if at every point that was
             tried something is divided by zero.
         failing: names of the outputs that do not vanish.
         bound: the chance that ``holds`` is wrong.

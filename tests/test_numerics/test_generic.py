@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numerics.evaluate import Evaluator
+from numerics.exact import prove_invariance
 from numerics.generic import (
     UniformPoint,
     generic_factors,
@@ -236,3 +237,16 @@ def test_samples_are_two_where_they_are_coupled(power, samples):
         parameters={"W": ("x", "y")},
     )
     assert num_samples(net) == samples
+
+
+def test_a_forward_function_that_reads_the_number_of_samples_is_proved_for_two():
+    """For one sample the numbers added here are 0, so clones would stay clones."""
+    net = Architecture(
+        lambda p, x: np.tanh(x @ p["W"] + (len(x) - 1) * np.arange(2)) @ p["V"],
+        sizes={"x": 2, "h": 2, "y": 1},
+        parameters={"W": ("x", "h"), "V": ("h", "y")},
+    )
+    clones = make_partition(net.sizes, {"h": [[0, 1]]})
+    assert num_samples(net) == 2
+    assert prove_invariance(net, equitable(net, clones)).verdict == "refuted"
+    assert prove_invariance(net, equitable(net, clones), batch=1).verdict == "proved"
