@@ -47,7 +47,7 @@ class ExactResult:
     Attributes:
         verdict: ``proved``; ``refuted``, for functions with the modelled algebra, of which known
             ones may have more (relu(2z) = 2 relu(z)); ``undefined`` if a divisor vanishes on the
-            manifold; ``unknown`` if the gradient fails its own proof, which is a defect of the toolkit.
+            manifold; ``unknown`` if the gradient fails its own proof, a defect of the toolkit.
         division: how the verdict was found: ``opaque``, with an arbitrary odd function in place of
             1/v, which proves more; ``exact``, with v · 1/v = 1; ``none`` without division.
         bound: the chance that ``proved`` is wrong.
