@@ -66,17 +66,17 @@ def _layers(settings: Settings, name: str, laws: tuple[QuotientLaw, ...], size: 
 
 def linear_rules(settings: Settings) -> Evidence:
     """Every leaf, any state on IE∩OE: SGD, heavy ball, Nesterov, with L2; L2-init."""
-    return _layers(settings, "N11 linear", LINEAR, 40)
+    return _layers(settings, "N11 linear", LINEAR, 30)
 
 
 def adaptive_rules(settings: Settings) -> Evidence:
     """The rules that are not linear: rate times n_i, epsilon times n_j."""
-    return _layers(settings, "N11 adaptive", ADAPTIVE, 25)
+    return _layers(settings, "N11 adaptive", ADAPTIVE, 20)
 
 
 def biregular_pairs(settings: Settings) -> Evidence:
     """Networks of single units in which some pair is biregular and not complete."""
-    trials = 300 if settings.full else 20
+    trials = 300 if settings.full else 15
     bits = 60 + log2(trials) + 0.01
     found = []
     for clones, seed in islice(_sparse(settings), trials):
@@ -191,8 +191,7 @@ def _trained(
 
 RUNS = (
     ("tanh", sgd().with_hyperparameters(rate="0.02")),
-    ("relu", sgd().with_hyperparameters(rate="0.01")),
-    ("tanh", heavy_ball().with_hyperparameters(rate="0.002")),
+    ("relu", heavy_ball().with_hyperparameters(rate="0.002")),
     ("tanh", adam().with_hyperparameters(rate="0.0005")),
 )
 
