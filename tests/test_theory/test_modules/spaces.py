@@ -67,13 +67,16 @@ def draw_tensor(rng: Random, structure: BlockStructure):
     return total
 
 
-def is_member(structure: BlockStructure, tensor) -> bool:
-    """Whether all parts with other patterns are 0."""
+def is_member(structure: BlockStructure, tensor, modulus: int | None = None) -> bool:
+    """Whether all parts with other patterns are 0, or 0 modulo a number."""
     assert tensor.shape == structure.shape
     tensor = np.asarray(tensor, dtype=object)
     bits = [f.bit for f in structure.factors if f.bit]
     for chosen in product((0, 1), repeat=len(bits)):
         pattern = sum(bit for bit, is_chosen in zip(bits, chosen, strict=True) if is_chosen)
-        if pattern not in structure.patterns and np.any(_part(structure, tensor, pattern) != 0):
+        if pattern in structure.patterns:
+            continue
+        part = _part(structure, tensor, pattern)
+        if np.any((part if modulus is None else part % modulus) != 0):
             return False
     return True
