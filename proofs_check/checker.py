@@ -294,14 +294,14 @@ def assumptions(data: Data) -> list[str]:
         "no divisor is 0, and 1/v is any odd function r(v) with derivative -r(v)^2",
         "odd_g, even_g, any_g and free_g (odd, but for its value at 0) are any such functions of z",
         *(f"{name}(z) is f = {f}, its derivative {d}" for (f, d), name in sorted(rules.items())),
-        *(f"entry {entry} of node {k} is constantly {v} on the data" for k, entry, v in held),
+        *(f"on the data entry {e} of node {k} is constantly {v}, its slope 0" for k, e, v in held),
     ]
 
 
 def _is_prime(n: int) -> bool:
-    """Miller and Rabin's test with 66 hashed bases, for n > 41."""
+    """Miller and Rabin's test with 72 hashed bases, for n > 41."""
     s = ((n - 1) & (1 - n)).bit_length() - 1
-    words = (blake2b(f"{n} {k}".encode()).digest() for k in range(66))
+    words = (blake2b(f"{n} {k}".encode()).digest() for k in range(72))
     bases = (2 + int.from_bytes(word, "big") % (n - 3) for word in words)
     powers = ([pow(a, (n - 1) >> k, n) for k in range(s, 0, -1)] for a in bases)
     return gcd(n, 304250263527210) == 1 and all(x[0] == 1 or n - 1 in x for x in powers)

@@ -95,7 +95,7 @@ def test_a_held_unit_is_an_assumption_and_matters(phi):
     data = json.loads(certified(dead, ambient(dead), trap(dead)))
     held = [f for f in data["graph"]["nodes"] if f["primitive"] == "Hold"]
     assert [(f["entry"], f["value"]) for f in held] == [(1, "1/2")]
-    assert any("entry 1" in a and "constantly 1/2 on the data" in a for a in data["assumptions"])
+    assert "constantly 1/2, its slope 0" in data["assumptions"][-1]
     assert is_accepted(sealed(copied(data)))
     held[0].clear()
     held[0].update({"primitive": "Reshape", "operands": [0], "shape": [1, 4]})
@@ -142,7 +142,7 @@ def test_false_claims_with_digests_that_fit_are_refuted():
 
 def test_agreement_with_the_prover_on_random_networks():
     verdicts = []
-    for seed in range(6):
+    for seed in range(10):
         choose = chooser(seed)
         net = draw_network(choose, max_depth=2, max_width=4)
         clones = draw_partition(choose, net)
@@ -156,7 +156,7 @@ def test_agreement_with_the_prover_on_random_networks():
                 expected = prove_invariance(net, points, tangent=tangent).verdict == "proved"
                 assert is_accepted(swapped(net, points, tangent, text)) == expected, net.name
                 verdicts.append(expected)
-    assert min(verdicts.count(True), verdicts.count(False)) > 6
+    assert min(verdicts.count(True), verdicts.count(False)) > 10
 
 
 def test_the_second_opinion_sees_false_claims():
