@@ -129,15 +129,16 @@ ROWS: tuple[Row, ...] = (
     ),
 )
 
-OTHER_MEANS: tuple[tuple[str, str], ...] = (
-    (
-        "Dropout",
-        "changes the network, not the update: masks are data, and P6 decides which keep clones.",
-    ),
-    (
-        "Continual Backprop",
-        "draws units afresh, by their utility: a jump that no set of the table is meant to keep.",
-    ),
+NOTES: tuple[str, ...] = (
+    "Kept: proved for the networks mlp:2-3-4-2 with blocks of two and of three, and mlp:2-3-2 with "
+    "a frozen unit for M_F, for all weights, states, data, adjoints, hyperparameters, schedules and "
+    "functions φ. Left: the first step from small numbers, on a network of at most 11 weights.",
+    "Muon and Shampoo stand for every function of the matrices whose roots they take. Muon is kept "
+    "in exact arithmetic only: rounding in vanishing singular directions grows until float64 leaves "
+    "every set of clones, and 60 digits do not.",
+    "Dropout changes the network, not the update: masks are data, and P6 says which keep clones.",
+    "Continual Backprop draws units afresh, by their utility: no update of a weight by its "
+    "gradient, and no set of the table is meant to survive it.",
 )
 
 
@@ -202,5 +203,4 @@ def markdown() -> str:
     for row in ROWS:
         cells = " | ".join(MARKS[mark] for mark in row.marks)
         lines.append(f"| {row.title} | {cells} |")
-    notes = (f"{name} {sentence}" for name, sentence in OTHER_MEANS)
-    return "\n".join(lines) + "\n\n" + "\n".join(notes) + "\n"
+    return "\n".join(lines) + "\n\n" + "\n\n".join(NOTES) + "\n"
