@@ -13,7 +13,8 @@ from proofs_check.evidence import Evidence, Level, conjoin, holds, refuted, unkn
 from proofs_check.networks import Choose, chooser
 from theory.architecture import Architecture
 from theory.invariance import Proof, Refutation, Unknown, check_invariance, refute
-from theory.manifold import Manifold
+from theory.manifold import Manifold, block_constant, equitable
+from theory.partition import Partition
 
 
 def from_exact(result: ExactResult, scope: str) -> Evidence:
@@ -23,6 +24,15 @@ def from_exact(result: ExactResult, scope: str) -> Evidence:
     if result.verdict == "refuted":
         return _refuted(result, scope, result.summary())
     return unknown(scope, result.summary())
+
+
+def leaves_kept(
+    architecture: Architecture, partition: Partition, bits: float, seed: int
+) -> Evidence:
+    """Evidence that training keeps every leaf: on IE∩OE the gradient lies in BC."""
+    points, tangent = equitable(architecture, partition), block_constant(architecture, partition)
+    result = prove_invariance(architecture, points, tangent=tangent, bits=bits, seed=seed)
+    return from_exact(result, architecture.name)
 
 
 def from_identity(found: Identity, scope: str, statement: str) -> Evidence:

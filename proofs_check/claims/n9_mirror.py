@@ -11,7 +11,14 @@ from numerics.generic import generic_factors, num_samples, pair
 from numerics.identity import vanishes
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Verdict, conjoin
-from proofs_check.findings import campaign, derived, from_exact, from_identity, refuted_twice
+from proofs_check.findings import (
+    campaign,
+    derived,
+    from_exact,
+    from_identity,
+    leaves_kept,
+    refuted_twice,
+)
 from proofs_check.networks import Choose, draw_network, draw_partition
 from theory.activation import activation, gelu, relu, sigmoid, tanh
 from theory.architecture import Architecture
@@ -55,14 +62,7 @@ def leaves_exactly(settings: Settings) -> Evidence:
 
     def test(choose: Choose, bits: float, seed: int) -> Evidence:
         network, partition = draw_mirrored(choose)
-        result = prove_invariance(
-            network,
-            equitable(network, partition),
-            tangent=block_constant(network, partition),
-            bits=bits,
-            seed=seed,
-        )
-        return from_exact(result, network.name)
+        return leaves_kept(network, partition, bits, seed)
 
     count = 500 if settings.full else 60
     scope = "networks with mirrored clones where φ is odd, other φ elsewhere"

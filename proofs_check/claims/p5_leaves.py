@@ -10,13 +10,18 @@ from typing import Any
 import numpy as np
 
 from numerics.evaluate import Evaluator
-from numerics.exact import prove_invariance
 from numerics.parity import prove_parity
 from numerics.span import gradient_rank
 from numerics.systems.rational import Rational
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
-from proofs_check.findings import campaign, derived, from_exact, from_identity, refuted_twice
+from proofs_check.findings import (
+    campaign,
+    derived,
+    from_identity,
+    leaves_kept,
+    refuted_twice,
+)
 from proofs_check.networks import Choose, chooser, draw_network, draw_partition, draw_rationals
 from theory.activation import activation
 from theory.architecture import Architecture
@@ -41,14 +46,7 @@ def leaves_exactly(settings: Settings) -> Evidence:
     def test(choose: Choose, bits: float, seed: int) -> Evidence:
         network = draw_network(choose)
         partition = draw_partition(choose, network)
-        result = prove_invariance(
-            network,
-            equitable(network, partition),
-            tangent=block_constant(network, partition),
-            bits=bits,
-            seed=seed,
-        )
-        return from_exact(result, network.name)
+        return leaves_kept(network, partition, bits, seed)
 
     count = 1000 if settings.full else 80
     return campaign(settings, "P5", count, "networks with random partitions", test)
