@@ -18,6 +18,7 @@ from numerics.exact import prove_invariance
 from numerics.systems.rational import Rational
 from proofs_check import certificate, checker
 from proofs_check.certificate import make_certificate
+from proofs_check.layered_networks import draw_layered
 from proofs_check.networks import chooser, draw_network, draw_partition
 from tests.test_proofs_check.certified import (
     certified,
@@ -157,6 +158,19 @@ def test_agreement_with_the_prover_on_random_networks():
                 assert is_accepted(swapped(net, points, tangent, text)) == expected, net.name
                 verdicts.append(expected)
     assert min(verdicts.count(True), verdicts.count(False)) > 10
+
+
+def test_random_layered_networks_are_certified():
+    proved = 0
+    for seed in range(8):
+        drawn = draw_layered(chooser(seed))
+        net, clones = drawn.architecture, drawn.partition
+        even, constant = equitable(net, clones), block_constant(net, clones)
+        result = prove_invariance(net, even, tangent=constant)
+        if constant.codimension and result.verdict == "proved":
+            assert is_accepted(make_certificate(net, even, constant, result))
+            proved += 1
+    assert proved >= 4
 
 
 def test_the_second_opinion_sees_false_claims():
