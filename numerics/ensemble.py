@@ -59,7 +59,8 @@ def train_ensemble(
     >>> net = mlp([1, 1], bias=False)
     >>> task = Task("zero", np.ones((2, 1)), np.zeros((2, 1)))
     >>> start = {"W1": np.ones((3, 1, 1))}
-    >>> train_ensemble(net, sgd(), MSE, start, task, steps=1)["W1"].ravel()
+    >>> rule = sgd().with_hyperparameters(rate="0.1")
+    >>> train_ensemble(net, rule, MSE, start, task, steps=1)["W1"].ravel()
     array([0.9, 0.9, 0.9])
     """
     members = {p: np.shape(parameters[p])[0] for p in architecture.parameters}

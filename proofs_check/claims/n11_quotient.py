@@ -248,7 +248,7 @@ def equal_rates(settings: Settings) -> Evidence:
 
 def adam_with_equal_epsilon(settings: Settings) -> Evidence:
     """Adam with rates times n_i and the clones' epsilon, 10⁻³ so that it matters."""
-    optimizer = adam().with_hyperparameters(eps="0.001")
+    optimizer = adam().with_hyperparameters(rate="0.001", eps="0.001")
     return _not_followed(settings, optimizer, {"rate": (1, 0), "eps": (0, 0)})
 
 
@@ -292,7 +292,7 @@ def coupled_decay_on_leaves(settings: Settings) -> Evidence:
     clones = quotient(network, make_partition(network.sizes, {"h1": [[0, 1]], "h2": [[0, 1]]}))
     flat = clones.equitable
     task = Task("one sample", np.ones((1, 1)), np.zeros((1, 1)))
-    optimizer = adam_l2().with_hyperparameters(decay="0.1", eps="0.1")
+    optimizer = adam_l2().with_hyperparameters(rate="0.001", decay="0.1", eps="0.1")
     ends, starts = [], []
     for offset in (0.0, 1.0):
         free = {

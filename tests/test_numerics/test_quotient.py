@@ -120,7 +120,7 @@ def task() -> Task:
     [
         sgd_l2().with_hyperparameters(rate="0.02"),
         heavy_ball().with_hyperparameters(rate="0.002"),
-        adamw(),
+        adamw().with_hyperparameters(rate="0.001"),
     ],
     ids=lambda rule: rule.name,
 )
@@ -142,9 +142,8 @@ def test_the_base_follows_the_clones(rule, phi):
 def test_equal_rates_do_not_follow():
     chosen = clones("tanh")
     plain = {p: {"rate": r * 0 + 1} for p, r in chosen.rates.items()}
-    run = follow(
-        chosen, law_of(sgd()), MSE, start(chosen, 0), task(), steps=50, factors=plain, every=25
-    )
+    law = law_of(sgd().with_hyperparameters(rate="0.1"))
+    run = follow(chosen, law, MSE, start(chosen, 0), task(), steps=50, factors=plain, every=25)
     assert run.differences[0].max() < 1e-15
     assert run.differences[-1].min() > 1e-3
 
