@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import sympy
 
-from numerics.step_invariance import Kind
+from numerics.step_invariance import Kind, prove_kept
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted
-from proofs_check.findings import derived
+from proofs_check.findings import campaign, derived, from_identity
+from proofs_check.networks import Choose, draw_network, draw_partition
 from proofs_check.optimizer_table import BITS, ROWS, SETS, kept_cell, left_cell
 from theory.architecture import Architecture
 from theory.manifold import Manifold, block_constant, equitable
@@ -36,6 +37,21 @@ def named_optimizers(settings: Settings) -> Evidence:
     seed = settings.sub_seed("P7")
     rows = [row for row in ROWS if row.id in NAMED]
     return conjoin([kept_cell(row, "leaf", seed, BITS + 2.01) for row in rows])
+
+
+def random_networks(settings: Settings) -> Evidence:
+    """The same in random networks, one of the optimizers each."""
+    rows = [row for row in ROWS if row.id in NAMED]
+
+    def test(choose: Choose, bits: float, seed: int) -> Evidence:
+        row = rows[choose(0, len(rows) - 1)]
+        network = draw_network(choose)
+        blocks = draw_partition(choose, network)
+        kept = prove_kept(network, row.optimizer, blocks, "leaf", bits=bits, seed=seed)
+        return from_identity(kept.found, network.name, f"{row.title} keeps every leaf")
+
+    count = 300 if settings.full else 20
+    return campaign(settings, "P7", count, "networks with random partitions", test)
 
 
 def cell(row_id: str, kind: Kind, settings: Settings) -> Evidence:
@@ -113,7 +129,10 @@ CLAIMS = (
         ),
         where="the remark on optimizers",
         expected=Verdict.PROVED,
-        checks=(Check("one generic step over prime fields", named_optimizers),),
+        checks=(
+            Check("one generic step over prime fields", named_optimizers),
+            Check("random networks over prime fields", random_networks),
+        ),
         false_variants=(
             FalseVariant(
                 "momentum that starts untied",
