@@ -11,13 +11,15 @@ import numpy as np
 
 from numerics.losses import MSE
 from numerics.step_drift import float_drift
-from numerics.step_invariance import Kind
+from numerics.step_invariance import Kind, prove_kept
 from numerics.systems.multiprecision import MultiPrecision
 from numerics.systems.system import NumberSystem
 from numerics.tasks import Task
 from numerics.train import train
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted
+from proofs_check.findings import campaign, from_identity
+from proofs_check.networks import Choose, draw_network, draw_partition
 from proofs_check.optimizer_table import BITS, ROWS, SETS, Row, kept_cell, left_cell, nothing_kept
 from theory.manifold import block_constant, equitable
 from theory.optimizer import entrywise_rates, muon, noisy_gradients
@@ -37,6 +39,23 @@ def kept_exactly(row: Row, settings: Settings) -> Evidence:
     bits = BITS + 2.01  # of at most four cells
     seed = settings.sub_seed("E7", row.id)
     return conjoin([kept_cell(row, kind, seed, bits) for kind in row.kept])
+
+
+def in_random_networks(row: Row, settings: Settings) -> Evidence:
+    """Random networks and partitions, one of the kept sets of clones each."""
+    kinds = [kind for kind in row.kept if kind != "frozen"]
+
+    def test(choose: Choose, bits: float, seed: int) -> Evidence:
+        kind = kinds[choose(0, len(kinds) - 1)]
+        network = draw_network(choose)
+        blocks = draw_partition(choose, network)
+        kept = prove_kept(
+            network, row.optimizer, blocks, kind, start=row.start, bits=bits, seed=seed
+        )
+        return from_identity(kept.found, network.name, f"{row.title} keeps {SETS[kind]}")
+
+    count = 60 if settings.full else 2
+    return campaign(settings, f"E7.{row.id}", count, "networks with random partitions", test)
 
 
 def left(row: Row, kind: Kind, settings: Settings) -> Evidence:
@@ -164,6 +183,8 @@ def _claim(row: Row) -> Claim:
             corrected_by=f"E7.{MENDED.get(row.id, row.id.partition('.')[0])}",
         )
     checks = [Check("one generic step over prime fields", partial(kept_exactly, row))]
+    if row.exact is None:  # a function of matrices is as general as the sizes it is written for
+        checks.append(Check("random networks over prime fields", partial(in_random_networks, row)))
     if row.is_run:
         checks.append(Check("mini-batch steps in float64", partial(in_float64, row)))
     if row.id == "muon":
