@@ -70,7 +70,8 @@ def _squares(a: Any, keep: int) -> Any:
 def balance(architecture: Architecture, axis: str, degree: int = 1) -> Balance:
     """The balance of the units of an axis between the weights into and out of it.
 
-    Incoming are W and b of ``W{k}``, ``b{k}`` and whatever else ends in the axis.
+    Incoming is whatever ends in the axis: weights and biases. A gate that multiplies the units
+    ends there too and has no part in the law; write such a :class:`Balance` by hand.
 
     Raises:
         ArchitectureError: if the axis has no incoming or no outgoing parameter.
