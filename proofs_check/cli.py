@@ -154,7 +154,7 @@ def verify(
     from proofs_check.junit import junit_xml
     from proofs_check.runner import run_claims
 
-    _check_files(json_file, junit)
+    _check_files(json_file, junit=junit)
     chosen = select(load_claims(), ids or ())
     with progress() as on_progress:
         results = run_claims(chosen, Settings(seed, full), jobs or _processors(), on_progress)
@@ -217,7 +217,7 @@ def prove(
     from proofs_check.question import make_question
     from proofs_check.target import resolve
 
-    _check_files(json_file, certificate)
+    _check_files(json_file, certificate=certificate)
     if method == "calculus" and certificate is not None:
         raise OptionError("--certificate: it holds an exact proof, so --method exact or both")
     with redirect_stdout(sys.stderr):  # the target's own prints
@@ -345,13 +345,14 @@ def discover(
     _write_json(json_file, found.as_json())
 
 
-def _check_files(*paths: str | None) -> None:
+def _check_files(json_file: str | None, **others: str | None) -> None:
     """Refuse a path before the work, not after."""
-    from proofs_check.files import check_writable
+    from proofs_check.files import check_distinct, check_writable
 
-    for path in paths:
+    for path in (json_file, *others.values()):
         if path not in (None, "-"):
             check_writable(path)
+    check_distinct({"--json": json_file} | {f"--{name}": path for name, path in others.items()})
 
 
 def _write_json(path: str | None, value: Any) -> None:

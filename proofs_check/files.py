@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,29 @@ def check_writable(path: str | Path) -> None:
     closed = not os.access(file.parent, os.W_OK | os.X_OK)
     if closed or (file.exists() and not os.access(file, os.W_OK)):
         raise OutputError(f"{path}: no permission to write there")
+
+
+def check_distinct(paths: Mapping[str, str | None]) -> None:
+    """See that no output overwrites another.
+
+    Args:
+        paths: the file of every option that has one.
+
+    Raises:
+        OutputError: if two options name the same file.
+
+    >>> check_distinct({"--json": "a.json", "--certificate": "./a.json"})
+    Traceback (most recent call last):
+    proofs_check.errors.OutputError: --certificate ./a.json: --json writes to that file too
+    """
+    owner: dict[str, str] = {}
+    for option, path in paths.items():
+        if path is None or path == "-":
+            continue
+        file = os.path.realpath(path)
+        if file in owner:
+            raise OutputError(f"{option} {path}: {owner[file]} writes to that file too")
+        owner[file] = option
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -26,6 +26,8 @@ from theory.zoo.names import KINDS
 T = TypeVar("T")
 
 FORMS = "file.py:name, module:name, or a ready-made network such as mlp:3-4-4-2:tanh"
+MAX_UNITS = 10**7  # of an axis: a partition is a list of its units
+MAX_PARAMETERS = 10**9  # many times what a proof can hold in memory
 
 
 def resolve(target: str) -> Architecture:
@@ -35,8 +37,9 @@ def resolve(target: str) -> Architecture:
 
     Raises:
         TargetError: if there is no such file, module or name, if loading it fails, if it is
-            neither an architecture nor a function without arguments that returns one, or if its
-            forward function computes something else when it is called again.
+            neither an architecture nor a function without arguments that returns one, if it has
+            more than 10⁷ units along an axis or more than 10⁹ parameters, or if its forward
+            function computes something else when it is called again.
         ArchitectureError: if it is no known ready-made network.
 
     >>> resolve("mlp:3-4-4-2").num_parameters
@@ -47,6 +50,7 @@ def resolve(target: str) -> Architecture:
         ready-made network such as mlp:3-4-4-2:tanh
     """
     architecture = _found(target)
+    _check_size(target, architecture)
     with redirect_stdout(sys.stderr):
         if architecture.graph() != architecture.graph():
             raise TargetError(
@@ -54,6 +58,16 @@ def resolve(target: str) -> Architecture:
                 "random masks must be inputs"
             )
     return architecture
+
+
+def _check_size(target: str, architecture: Architecture) -> None:
+    axis = max(architecture.sizes, key=architecture.sizes.__getitem__)
+    units, parameters = architecture.sizes[axis], architecture.num_parameters
+    if units > MAX_UNITS or parameters > MAX_PARAMETERS:
+        raise TargetError(
+            f"TARGET {target!r:.80}: {parameters:,} parameters and {units:,} units along axis "
+            f"{axis!r}: at most {MAX_PARAMETERS:,} parameters and {MAX_UNITS:,} units along an axis"
+        )
 
 
 def _found(target: str) -> Architecture:
