@@ -69,8 +69,9 @@ def _support(node: Node, operands: Sequence[Support], graph: Graph) -> Support:
         case Transpose(permutation):
             return {n: operands[0][k] for n, k in enumerate(permutation) if k in operands[0]}
         case Broadcast(shape):
+            # a stretched axis is here only if nothing of it can differ from 0
             added = len(shape) - len(shapes[0])
-            return {k + added: s for k, s in operands[0].items() if shapes[0][k] != 1}
+            return {k + added: s for k, s in operands[0].items()}
         case Reshape(shape):
             old, new = (_long(own) for own in (shapes[0], shape))
             is_same = [shapes[0][k] for k in old] == [shape[k] for k in new]
