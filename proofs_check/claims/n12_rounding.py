@@ -180,9 +180,14 @@ def slope_of_the_flow(settings: Settings) -> Evidence:
     return _slope(settings, log(10) / (float(STEP_SIZE) * growth()))
 
 
-def no_slope(settings: Settings) -> Evidence:
+def no_slope(_: Settings) -> Evidence:
     """The number of digits does not matter."""
-    return _slope(settings, 0.0)
+    steps = {p: steps_until_escape(leaf().moved, MultiPrecision(p), 100 * p) for p in (8, 16)}
+    detail = f"GD leaves at step {steps[8]} in 8 digits and {steps[16]} in 16"
+    if None in steps.values() or steps[8] == steps[16]:
+        return unknown("two precisions", detail)
+    counterexample = {f"{p} digits": n for p, n in steps.items()}
+    return refuted("two precisions", detail, counterexample=counterexample, level=Level.OBSERVED)
 
 
 CLAIMS = (
