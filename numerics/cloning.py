@@ -9,9 +9,10 @@ data at once, and by numbers for the parameters at hand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from operator import index
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,10 +25,10 @@ from numerics.systems.system import Array
 from theory.architecture import Architecture
 from theory.axes import axis_names
 from theory.backprop import gradient
-from theory.errors import ManifoldError
+from theory.errors import ArchitectureError, ManifoldError, PartitionError
 from theory.html_table import html_table
 from theory.manifold import ClonedManifold, equitable
-from theory.partition import AxisPartition, Partition
+from theory.partition import AxisPartition, Partition, make_partition
 from theory.widening import Scales, widen
 
 ROUNDING = 2.0**-40
@@ -107,7 +108,7 @@ class Clone:
 def clone(
     architecture: Architecture,
     parameters: Mapping[str, Array],
-    partition: Mapping[str, AxisPartition],
+    partition: Mapping[str, AxisPartition | Sequence[Sequence[int]]],
     *,
     leaf: int | None = None,
     scales: Scales | None = None,
@@ -123,7 +124,8 @@ def clone(
         architecture: the base. Its forward function reads all lengths off its arrays, so that it
             computes the wider network too.
         parameters: of the base, shape ``(*lead, *shape)``.
-        partition: of the wider axes; axes left out stay as they are.
+        partition: of the wider axes; axes left out stay as they are. Blocks may be lists, such as
+            ``[[0, 4], [2, 3]]``, where units left out stand alone.
         leaf: a seed, to move to a random leaf of IE∩OE by zero-sum parts as large as the weights.
         scales: further factors of parameters, arrays that broadcast against the base's. Heads
             that are widened inside need rescaled queries
@@ -134,7 +136,9 @@ def clone(
     Raises:
         ManifoldError: if an axis of the partition is unknown or one of the data or outputs, or
             does not have one block for each unit of the base.
-        ArchitectureError: if the forward function does not follow the wider axes.
+        PartitionError: if lists are no blocks of an axis.
+        ArchitectureError: if a parameter is missing or no array of numbers, or the forward
+            function does not follow the wider axes.
 
     >>> from theory.partition import make_partition
     >>> from theory.zoo import mlp
@@ -145,7 +149,10 @@ def clone(
     >>> wide.architecture.sizes["h1"], wide.receipt.verdict
     (5, 'proved')
     """
-    wide, blocks = _widened(architecture, partition)
+    wide, blocks = _widened(
+        architecture, {axis: _blocks(axis, given) for axis, given in partition.items()}
+    )
+    parameters = {p: _array(p, parameters) for p in architecture.parameters}
     manifold = equitable(wide, blocks)
     point = widen(wide, blocks, parameters, scales)
     if leaf is not None:
@@ -163,13 +170,54 @@ def clone(
     return Clone(wide, point, manifold, ParityReceipt(exact, outputs, gradients))
 
 
+def _blocks(axis: str, given: AxisPartition | Sequence[Sequence[int]]) -> AxisPartition:
+    """Blocks in the order of the base's units.
+
+    Lists in the order of their first units may omit singletons, for these have one place.
+    """
+    if isinstance(given, AxisPartition):
+        return given
+    try:
+        lists = [sorted(map(index, block)) for block in given]
+    except TypeError:
+        raise PartitionError(
+            f"axis {axis!r}: {given!r:.60}: expected an AxisPartition or blocks like [[0, 4], [1]]"
+        ) from None
+    size = max((unit for block in lists for unit in block), default=-1) + 1
+    if lists == sorted(lists):
+        return make_partition({axis: size}, {axis: lists})[axis]
+    try:
+        return AxisPartition(size, tuple(map(tuple, lists)))
+    except PartitionError as error:
+        raise PartitionError(f"axis {axis!r}: {error}") from None
+
+
+def _array(name: str, parameters: Mapping[str, Any]) -> Array:
+    if name not in parameters:
+        raise ArchitectureError(
+            f"parameters: {name!r} is missing; there are {', '.join(parameters) or 'none'}"
+        )
+    try:
+        array = np.asarray(parameters[name])
+    except ValueError as error:
+        raise ArchitectureError(f"parameters[{name!r}]: {error}") from None
+    if array.dtype.kind not in "iufO":
+        raise ArchitectureError(
+            f"parameters[{name!r}] holds {array.dtype}, expected an array of real numbers"
+        )
+    return array
+
+
 def _widened(
     base: Architecture, partition: Mapping[str, AxisPartition]
 ) -> tuple[Architecture, Partition]:
     for axis, blocks in partition.items():
-        if base.sizes.get(axis) != blocks.num_blocks:
+        if axis not in base.sizes:
+            known = ", ".join(base.sizes)
+            raise ManifoldError(f"partition: unknown axis {axis!r}; the axes are {known}")
+        if base.sizes[axis] != blocks.num_blocks:
             raise ManifoldError(
-                f"axis {axis!r}: the base has {base.sizes.get(axis)} units, the partition "
+                f"axis {axis!r}: the base has {base.sizes[axis]} units, the partition "
                 f"{blocks.num_blocks} blocks; block k stands for unit k"
             )
     graph = base.graph()

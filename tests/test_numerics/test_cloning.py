@@ -10,7 +10,7 @@ from numerics.cloning import clone
 from numerics.evaluate import Evaluator
 from numerics.systems.float64 import Float64
 from theory.architecture import Architecture
-from theory.errors import ManifoldError
+from theory.errors import LopError, ManifoldError
 from theory.partition import AxisPartition
 from theory.widening import query_scales
 from theory.zoo import from_name, mlp
@@ -59,7 +59,7 @@ def test_a_partition_must_fit_the_base():
     base = mlp([2, 3, 1], "tanh")
     with pytest.raises(ManifoldError, match=r"axis 'h1': the base has 3 units, the partition 2"):
         clone(base, weights(base), {"h1": AxisPartition(3, ((0, 1), (2,)))})
-    with pytest.raises(ManifoldError, match="axis 'h9': the base has None units"):
+    with pytest.raises(ManifoldError, match="unknown axis 'h9'; the axes are x, h1, y"):
         clone(base, weights(base), {"h9": AxisPartition(1, ((0,),))})
 
 
@@ -169,3 +169,34 @@ def test_inputs_and_outputs_have_no_clones():
     for axis in ("x", "y"):
         with pytest.raises(ManifoldError, match=f"axis '{axis}': inputs and outputs have no"):
             clone(base, weights(base), {axis: doubled(base.sizes[axis])})
+
+
+def test_lists_are_blocks_and_arrays():
+    base = mlp([2, 3, 1], "tanh")
+    given = {p: w.tolist() for p, w in weights(base).items()}
+    expected = clone(base, weights(base), {"h1": AxisPartition(5, ((0, 4), (1,), (2, 3)))})
+    for lists in ([[0, 4], [2, 3]], [[4, 0], [1], [3, 2]]):
+        found = clone(base, given, {"h1": lists})
+        assert np.array_equal(found.parameters["W2"], expected.parameters["W2"])
+    # block k stands for unit k: the order of the lists is kept
+    turned = clone(base, given, {"h1": [[2, 3], [0, 4], [1]]})
+    assert np.array_equal(turned.parameters["W1"][:, 3], weights(base)["W1"][:, 0])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "partition", "words"),
+    [
+        ({"W1": None}, {}, r"parameters: 'W1' is missing; there are b1, W2, b2"),
+        ({"W1": [[1], [1, 2]]}, {}, r"parameters\['W1'\]"),
+        ({"W1": "many"}, {}, r"parameters\['W1'\] holds"),
+        ({}, {"q": [[0, 1]]}, r"unknown axis 'q'; the axes are x, h1, y"),
+        ({}, {"h1": 4}, r"axis 'h1': 4: expected an AxisPartition or blocks"),
+        ({}, {"h1": [[2, 5], [0]]}, r"axis 'h1': unit 1 is in no block"),
+        ({}, {"h1": [[0, 4]]}, r"axis 'h1': the base has 3 units, the partition 4"),
+    ],
+)
+def test_what_is_no_network_or_partition_is_refused(parameters, partition, words):
+    base = mlp([2, 3, 1], "tanh")
+    given = {p: w for p, w in {**weights(base), **parameters}.items() if w is not None}
+    with pytest.raises(LopError, match=words):
+        clone(base, given, partition)
