@@ -129,6 +129,10 @@ def replay(path: str | Path) -> Data:
     Raises:
         CertificateError: if the file is missing or no JSON, or the checker fails.
     """
+    try:
+        Path(path).open("rb").close()
+    except OSError as error:
+        raise CertificateError(f"{path}: {error.strerror or error}") from None
     done = subprocess.run(
         [sys.executable, "-I", "-S", checker.__file__, str(path), os.urandom(16).hex()],
         capture_output=True,
@@ -142,6 +146,19 @@ def replay(path: str | Path) -> Data:
     if done.returncode not in (0, 1):
         raise CertificateError(f"{path}: {report['reason']}")
     return report
+
+
+def read_certificate(path: str | Path) -> Data:
+    """The data of a certificate that the checker accepted.
+
+    Raises:
+        CertificateError: if the file has gone or changed.
+    """
+    try:
+        data: Data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise CertificateError(f"{path}: the file changed while it was checked") from None
+    return data
 
 
 def _seed_of_primes(result: ExactResult) -> int:

@@ -259,14 +259,14 @@ def replay(
         OutputError: if the report cannot be written.
         typer.Exit: with status 1 if the certificate is rejected.
     """
+    from proofs_check.certificate import read_certificate
     from proofs_check.certificate import replay as replayed
+    from proofs_check.display import show_replay
 
     _check_files(json_file)
     report = replayed(file)
     if json_file != "-":
-        figures = f"accepted with error <= 2^-{report.get('bits')}"
-        is_accepted = report["verdict"] == "accepted"
-        typer.echo(figures if is_accepted else f"rejected: {report['reason']}")
+        show_replay(report, read_certificate(file) if report["verdict"] == "accepted" else {})
     _write_json(json_file, report)
     if report["verdict"] != "accepted":
         raise typer.Exit(1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 
+from proofs_check.certificate_words import certificate_lines
 from proofs_check.claim import Claim
 from proofs_check.evidence import Evidence, Level, Verdict
 from proofs_check.prove import Answer
@@ -110,6 +112,16 @@ def show_answer(answer: Answer) -> None:
         typer.echo("  counterexample")
         for line in answer.counterexample.text.splitlines():
             typer.echo(f"    {_cut(line)}")
+
+
+def show_replay(report: Mapping[str, Any], certificate: Mapping[str, Any]) -> None:
+    """Print whether a certificate is accepted and, if so, what it proves."""
+    if report["verdict"] != "accepted":
+        typer.secho(f"rejected: {report['reason']}", fg="red", bold=True)
+        return
+    typer.secho(f"accepted with error ≤ 2^-{report['bits']}", fg="green", bold=True)
+    for label, text in certificate_lines(certificate):
+        typer.echo(f"  {label:<11} {_cut(text)}")
 
 
 def show_derivation(answer: Answer) -> None:
