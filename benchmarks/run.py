@@ -24,6 +24,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str] | None]] = {
     "symbolic_proof": (["--limit", "300"], None),
     "imports": ([], ["--quick"]),
     "campaign": ([], []),
+    "ensembles": ([], ["--quick"]),
     "flow": ([], None),
 }
 README = REPOSITORY / "benchmarks" / "README.md"
