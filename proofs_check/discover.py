@@ -20,6 +20,7 @@ from theory.conserved import Group, conserved_groups
 from theory.manifold.base import SparseVector
 
 ADJOINTS: tuple[Adjoints, ...] = ("all", "cross-entropy")
+MAX_PARAMETERS = 50_000  # hours, and gigabytes for the square of their number
 SILENCE = 3.0  # seconds between two reports of progress
 
 
@@ -158,7 +159,8 @@ def discover(
         data: samples ``(samples, *inputs)`` for it, by default normal ones.
 
     Raises:
-        OptionError: if an option is malformed or comes twice for one axis or unit.
+        OptionError: if an option is malformed or comes twice for one axis or unit, or the network
+            has more than 50,000 parameters.
         ArraysError: if weights or data do not fit the network, or it has no values.
         LopError: if the network cannot be used: see :func:`numerics.plasticity`.
 
@@ -176,6 +178,12 @@ def discover(
         raise OptionError(f"--bits {bits}: a bound 2^-bits needs finite bits > 0")
     if batch is not None and batch < 1:
         raise OptionError(f"--batch {batch}: a loss has at least one sample")
+    if architecture.num_parameters > MAX_PARAMETERS:
+        raise OptionError(
+            f"{architecture.name}: {architecture.num_parameters:,} parameters, and the time grows "
+            f"with their cube: at most {MAX_PARAMETERS:,}; take a narrower network, or ask lop "
+            "prove about one manifold"
+        )
     conditions = make_conditions(architecture, clones, freezes, mirrors, zeros)
     if data is not None and parameters is None:
         raise OptionError("--data: real data are for real weights: give --parameters too")

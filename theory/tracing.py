@@ -117,8 +117,9 @@ class Traced(Value, np.lib.mixins.NDArrayOperatorsMixin):
 
     def _no_number(self, *_: Any, **__: Any) -> Never:
         raise TraceError(
-            f"a traced array of shape {self.shape} has no numbers: float(), int() and "
-            "np.asarray() are not followed"
+            f"a traced array of shape {self.shape} has no numbers: float(), int(), np.asarray() "
+            "and h[...] = x into an array of numbers are not followed; build arrays with np.stack "
+            "or np.concatenate"
         )
 
     __float__ = __int__ = __index__ = __complex__ = __array__ = _no_number

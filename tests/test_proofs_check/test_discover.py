@@ -42,6 +42,11 @@ def test_clones_and_a_generic_network():
     assert known[-1] == "by the algebra of relu alone nothing linear is conserved"
 
 
+def test_a_network_that_would_take_weeks_is_refused(capsys):
+    assert main(["discover", "mlp:3-100000-10"]) == 2
+    assert "mlp:3-100000-10:phi: 1,400,010 parameters" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("phi", "options"),
     [

@@ -88,6 +88,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "complex": (lambda w, x: complex(x[0, 0]), "a traced array of shape () has no numbers"),
     "range": (lambda w, x: range(x[0, 0]), "a traced array of shape () has no numbers"),
     "np.asarray": (lambda w, x: np.asarray(x), "a traced array of shape (4, 2) has no numbers"),
+    "assignment into numbers": (
+        lambda w, x: np.zeros(w.shape).__setitem__(slice(None), w),
+        "a traced array of shape (2, 3) has no numbers: float(), int(), np.asarray() and h[...] =",
+    ),
     "np.array of rows": (lambda w, x: np.array([x[0], 1]), "a traced array of shape (2,) has no"),
     "list of values": (
         lambda w, x: np.add(w, [x[0, 0], 1, 2]),
