@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ TASK = Task("random", RNG.normal(size=(12, 3)), np.eye(2)[RNG.integers(0, 2, 12)
 @pytest.mark.parametrize(("members", "threads"), [(7, 2), (7, 1), (2, 3)])
 def test_every_member_trains_as_it_does_alone(members, threads):
     start = initial_parameters(NET, seed=2, ensemble=(members,))
-    options = {"steps": 6, "batch_size": 4, "seed": 1}
+    options: Any = {"steps": 6, "batch_size": 4, "seed": 1}
     found = train_ensemble(NET, adam(), CROSS_ENTROPY, start, TASK, threads=threads, **options)
     for k in range(members):
         alone = {p: w[k] for p, w in start.items()}

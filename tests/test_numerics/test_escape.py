@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from math import ceil, log
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_steps_of_a_linear_escape(digits):
 
 def test_rounded_numbers_agree_where_the_error_is_large():
     net, manifold = pair()
-    given = {"rate": Fraction(1, 4), "threshold": Fraction(1, 100), "most": 200}
+    given: Any = {"rate": Fraction(1, 4), "threshold": Fraction(1, 100), "most": 200}
     start = apart(Fraction(1, 10**6))
     found = [
         escape_step(net, ONE, start, manifold, system=s, **given)
@@ -98,7 +99,7 @@ def test_rounded_numbers_agree_where_the_error_is_large():
 
 def test_no_escape():
     net, manifold = pair()
-    given = {"rate": Fraction(1, 4), "threshold": Fraction(1, 100), "most": 200}
+    given: Any = {"rate": Fraction(1, 4), "threshold": Fraction(1, 100), "most": 200}
     assert escape_step(net, ONE, apart(0), manifold, system=Float64(), **given) is None
     # balls that are too wide decide nothing
     assert (

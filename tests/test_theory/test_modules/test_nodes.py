@@ -2,6 +2,7 @@
 
 from math import prod
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def _value(node, operands, given):
 
 
 def _evaluated(graph, given):
-    found = []
+    found: list[Any] = []
     for node in graph.nodes:
         value = _value(node, [found[j] for j in node.operands], given)
         found.append(np.asarray(value, dtype=object).reshape(node.shape))
