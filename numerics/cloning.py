@@ -71,7 +71,7 @@ class ParityReceipt:
         match self.verdict:
             case "proved":
                 bits = int(self.exact.bound.bits)
-                return f"parity proved with error <= 2^-{bits} for all parameters; here {numbers}"
+                return f"parity proved with error ≤ 2^-{bits} for all parameters; here {numbers}"
             case "observed":
                 return f"parity observed at these parameters alone: {numbers}"
             case "undefined":

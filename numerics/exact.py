@@ -87,7 +87,7 @@ class ExactResult:
         >>> net = mlp([3, 4, 2])
         >>> clones = make_partition(net.sizes, {"h1": [[0, 1], [2, 3]]})
         >>> prove_invariance(net, equitable(net, clones)).summary().split(":")[0]
-        'proved with error <= 2^-79'
+        'proved with error ≤ 2^-79'
         """
         where = f"the gradient on {self.manifold} is tangent to {self.tangent}"
         if self.batch > 1:
@@ -95,7 +95,7 @@ class ExactResult:
         match self.verdict:
             case "proved":
                 return (
-                    f"proved with error <= 2^-{int(self.error_bits)}: {where} "
+                    f"proved with error ≤ 2^-{int(self.error_bits)}: {where} "
                     f"(dimension {self.dimension} of {self.num_parameters})"
                 )
             case "refuted":

@@ -100,7 +100,7 @@ class PlasticityResult:
         """One sentence.
 
         >>> from theory.zoo import mlp
-        >>> plasticity_dimension(mlp([3, 4, 4, 2]).freeze("h1", 0)).summary().split(" <=")[0]
+        >>> plasticity_dimension(mlp([3, 4, 4, 2]).freeze("h1", 0)).summary().split(" ≤")[0]
         'plasticity dimension 38 of 46 parameters, proved with error'
         """
         head = f"plasticity dimension {self.dimension} of {self.num_parameters} parameters"
@@ -108,7 +108,7 @@ class PlasticityResult:
             head += f" for batches of {self.batch} samples"
         if not self.is_proved or self.bits is None:
             return f"{head}, observed; not more than {self.upper}, and generically not less"
-        head += f", proved with error <= 2^-{int(self.bits)}"
+        head += f", proved with error ≤ 2^-{int(self.bits)}"
         if not self.known_functions:
             return head
         names = ", ".join(self.known_functions)
