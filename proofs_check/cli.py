@@ -120,10 +120,24 @@ def claims(json_file: JsonFile = None) -> None:
 
 
 @app.command(
+    short_help="List the ready-made networks.",
+    help="List how the names of ready-made networks are written, an example, and their axes. "
+    "Words in capitals are positive numbers, several joined by -; brackets may be left out.",
+)
+def networks() -> None:
+    """List the forms of names."""
+    from theory.zoo.names import EXAMPLES, FORMS
+
+    for example, (form, axes) in zip(EXAMPLES, FORMS.values(), strict=True):
+        typer.echo(f"{form}\n  such as {example}; axes {axes}")
+
+
+@app.command(
     short_help="Re-derive claims and compare the verdicts.",
     help="Re-derive claims and compare every verdict with the expected one.\n\n"
     "An ID is one that lop claims lists; E5b stands for E5b.printed too. "
-    "Without IDs all claims are checked; with IDs their evidence is shown too.",
+    "Without IDs all claims are checked; with IDs their evidence is shown too.\n\n"
+    "Exit status: 0 if all is as expected, 1 if not, 2 for input that cannot be used.",
     epilog="\b\nExamples:\n  lop verify\n  lop verify P1 E5b --full\n"
     "  lop verify --jobs 4 --junit verdicts.xml --json -",
 )
@@ -174,8 +188,8 @@ def verify(
     help="Prove, for all data, labels and losses, that training never leaves a manifold; or give "
     "numbers with which it does.\n\n"
     "TARGET is file.py:name, module:name, or a ready-made network such as mlp:3-4-4-2:tanh with "
-    "axes x, h1, h2, y. The object is an Architecture, or a function without arguments that "
-    "returns one.\n\n"
+    "axes x, h1, h2, y: lop networks lists them. The object is an Architecture, or a function "
+    "without arguments that returns one.\n\n"
     "Two routes answer: an exact check in random prime fields, and a calculus that derives for "
     "clones, layer by layer, what is equal. With --method both, the default, the exact check is "
     "left out above 20 million parameters, where the calculus takes seconds.\n\n"

@@ -39,4 +39,4 @@ Zero = Annotated[
         metavar="AXIS:UNIT", help="A unit whose weights and biases are all 0, h:3. Repeat for more."
     ),
 ]
-Bits = Annotated[float, typer.Option(help="A proof is wrong with chance <= 2^-bits.")]
+Bits = Annotated[float, typer.Option(help="A proof is wrong with chance ≤ 2^-bits.")]

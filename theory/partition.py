@@ -80,6 +80,15 @@ class AxisPartition:
                 )
             owner[unit] = place
 
+    def __repr__(self) -> str:
+        """What was given: signs and zero units only where there are some."""
+        signs = f", signs={self.signs}" if self.is_signed else ""
+        zero = f", zero={self.zero}" if self.zero else ""
+        return f"AxisPartition(size={self.size}, blocks={self.blocks}{signs}{zero})"
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        printer.text(repr(self))  # IPython and Hypothesis would list all fields
+
     @cached_property
     def block_of(self) -> tuple[int, ...]:
         """The block of every unit; the number of blocks for a zero unit."""

@@ -255,6 +255,21 @@ class TestClaims:
         assert len(entry["false_variants"]) >= 2
 
 
+def test_networks_are_listed_with_their_axes(capsys):
+    from theory.zoo.names import EXAMPLES, FORMS, KINDS
+
+    assert main(["networks"]) == 0
+    out = capsys.readouterr().out
+    assert list(FORMS) == list(KINDS) == [example.split(":")[0] for example in EXAMPLES]
+    assert all(f"such as {example}; axes" in out for example in EXAMPLES)
+
+
+@pytest.mark.parametrize("name", ["decoder:11-4", "decoder:11-4-2-8-2-16:gelu:a:b:c"])
+def test_a_name_in_another_form_is_told_the_form(capsys, name):
+    assert main(["prove", name, "--clone", "d=0,1"]) == 2
+    assert "expected decoder:VOCAB-CONTEXT-DEPTH-WIDTH-HEADS-MLP" in capsys.readouterr().err
+
+
 class TestHelp:
     @pytest.mark.parametrize("command", ["claims", "verify", "prove"])
     def test_examples(self, command):

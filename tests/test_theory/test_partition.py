@@ -8,6 +8,7 @@ import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import pretty
 
 from theory.errors import PartitionError
 from theory.partition import AxisPartition, make_partition, parse_blocks, parse_mirrored_blocks
@@ -264,3 +265,12 @@ def test_parsing_gives_blocks_or_says_how_they_are_written(text):
 def test_other_texts_are_refused(text):
     with pytest.raises(PartitionError, match=re.escape(repr(text))):
         parse_blocks(text)
+
+
+def test_a_repr_shows_what_was_given():
+    plain = AxisPartition(2, ((0, 1),))
+    rich = AxisPartition(3, ((0, 1),), (1, -1, 1), (2,))
+    assert repr(plain) == "AxisPartition(size=2, blocks=((0, 1),))"
+    assert pretty(plain) == repr(plain)  # Hypothesis prints failing examples with it
+    assert eval(repr(rich)) == rich
+    assert "signs=(1, -1, 1), zero=(2,)" in repr(rich)

@@ -30,6 +30,34 @@ from theory.zoo.recurrent import rnn
 from theory.zoo.resnet import resnet, resnet50
 from theory.zoo.transformer import decoder, vision_transformer, vit_b16
 
+FORMS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "mlp": ("mlp:WIDTHS[:φ]", "x, h1, h2, …, y"),
+        "gated_mlp": ("gated_mlp:WIDTHS[:φ]", "x, h1, h2, …, y"),
+        "cnn": (
+            "cnn:HxW:CHANNELS:CLASSES[:φ[:NORM[:POOL[:flat]]]]",
+            "c0, c1, … (channels), y, H, W, kh, kw (places of image and kernel)",
+        ),
+        "resnet": (
+            "resnet:HxW:CHANNELS-WIDTH:BLOCKS:CLASSES[:φ[:NORM]]",
+            "c, d0, d1, … (on the skips), m1, n1, … (inside block 1), y, H, W, sh, sw, kh, kw",
+        ),
+        "resnet50": ("resnet50", "as resnet"),
+        "vit": (
+            "vit:HxW:PATCH:CHANNELS-DEPTH-WIDTH-HEADS-MLP:CLASSES[:φ]",
+            "d (model), head1, k1, v1, m1 (block 1), …, y, t (tokens), H, W, c, ph, pw",
+        ),
+        "vit_b16": ("vit_b16", "as vit"),
+        "decoder": (
+            "decoder:VOCAB-CONTEXT-DEPTH-WIDTH-HEADS-MLP[:φ[:NORM[:untied]]]",
+            "vocab, d (model), head1, k1, v1, m1 (block 1), …, t (positions)",
+        ),
+        "rnn": ("rnn:INPUTS-HIDDEN-OUTPUTS-STEPS[:φ]", "x, h, y, t (time)"),
+        "gru": ("gru:INPUTS-HIDDEN-OUTPUTS-STEPS[:φ]", "x, h, y, t (time)"),
+    }
+)
+"""How the name of every kind is written, and the axes of such a network."""
+
 EXAMPLES = (
     "mlp:3-4-4-2:tanh",
     "gated_mlp:3-4-2:silu",
@@ -122,7 +150,8 @@ def from_name(name: str) -> Architecture:
     most = len(kind.options) + 1 if kind.phi else 0
     if len(numbers) < len(kind.fields) or None in numbers or len(chosen) > most:
         raise ArchitectureError(
-            f"{name!r:.80}: no architecture of that name; an example is {example}"
+            f"{name!r:.80}: no architecture of that name; expected {FORMS[written][0]}; an "
+            f"example is {example}"
         )
     if not kind.phi:
         return kind.build()
