@@ -62,6 +62,7 @@ REASONS: dict[type, str] = {
 DEVIATION = "a mean is subtracted: what is constant where the mean goes is its own mean"
 BALANCED = "deviations from a mean add up to 0"
 REACHED = "a product is 0 where a factor has only zeros, whatever the other is there"
+ANYTHING = "anything"
 ORTHOGONAL = "a block-constant factor is orthogonal to the zero-sum parts"
 
 
@@ -97,14 +98,19 @@ class Derivation:
     steps: tuple[Step, ...]
 
     def lines(self) -> Iterator[str]:
-        """Headings, and equal steps of one layer told once."""
+        """Headings, and equal steps of one layer told once, with the numbers of their nodes."""
+        has_layers = any(step.layer for step in self.steps)
         for phase, heading in HEADINGS.items():
             yield heading
             own = [step for step in self.steps if step.phase == phase]
             for layer, steps in groupby(own, key=lambda step: step.layer):
-                told = dict.fromkeys(f"{s.primitive}: {s.space}; {s.reason}" for s in steps)
-                yield f"  {layer or 'between layers'}"
-                yield from (f"    {line}" for line in told)
+                told: dict[str, list[str]] = {}
+                for s in steps:
+                    told.setdefault(f"{s.primitive}: {s.space}; {s.reason}", []).append(str(s.node))
+                if has_layers:
+                    yield f"  {layer or 'between layers'}"
+                indent = "    " if has_layers else "  "
+                yield from (f"{indent}[{', '.join(k)}] {line}" for line, k in told.items())
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -134,7 +140,7 @@ def described(structure: BlockStructure, names: Names) -> str:
         blocks = "over the whole of" if count == 1 else f"inside {count} blocks of"
         told.append(f"{blocks} {axes} ({size})")
     if not told:
-        return "anything"
+        return ANYTHING
     if structure.is_constant:
         return f"equal {', '.join(told)}"
     return f"{' + '.join(letters(structure))} {', '.join(told)}"
@@ -160,6 +166,7 @@ def derive(
     gradients = {k: n for n, k in graph.outputs.items() if n.startswith("grad:")}
     means, places = deviations(graph), supports(graph)
     steps = []
+    spaces = [described(structure, own) for structure, own in zip(found, names, strict=True)]
     for k, node in enumerate(graph.nodes):
         phase: Phase = "forward" if k in forward else "backward"
         primitive = type(node.primitive).__name__.lower()
@@ -179,8 +186,17 @@ def derive(
             reason = REACHED
         elif isinstance(node.primitive, Einsum) and any(found[j].mixed for j in node.operands):
             reason = ORTHOGONAL if found[k].is_constant else "the operands' parts are multiplied"
-        space = described(found[k], names[k])
-        steps.append(Step(k, phase, node.scope, primitive, space, reason))
+        if spaces[k] == ANYTHING and node.operands:
+            reason = _why_anything(node.operands, spaces)
+        steps.append(Step(k, phase, node.scope, primitive, spaces[k], reason))
         if k in gradients:
-            steps.append(Step(k, "parameters", node.scope, gradients[k], space, reason))
+            steps.append(Step(k, "parameters", node.scope, gradients[k], spaces[k], reason))
     return Derivation(tuple(steps))
+
+
+def _why_anything(operands: Sequence[int], spaces: Sequence[str]) -> str:
+    """Why no rule says more than nothing about a value."""
+    unknown = [str(j) for j in dict.fromkeys(operands) if spaces[j] == ANYTHING]
+    if unknown:
+        return f"no blocks are known of node{'s'[: len(unknown) - 1]} {' and '.join(unknown)}"
+    return "the operands' blocks do not reach the result"

@@ -3,6 +3,7 @@
 For each there is a neighbour that is false, and must not be certified.
 """
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +16,7 @@ from theory.architecture import Architecture
 from theory.manifold import block_constant, equitable
 from theory.modules import certify
 from theory.partition import make_partition
+from theory.zoo import mlp
 
 PHI, EPS = activation("phi"), Fraction(1, 100)
 SCALE = np.array([1, 1, 2, 3])
@@ -139,3 +141,15 @@ def test_the_derivation_says_why():
     assert "deviations from a mean add up to 0" in told
     net, clones = KNOWN["unequal constants on units that are dropped"]
     assert "a product is 0 where a factor has only zeros" in str(certify(net, clones))
+
+
+def test_the_derivation_has_the_nodes_that_a_breach_names():
+    net, clones = FALSE[min(FALSE)]
+    found = certify(net, clones)
+    assert not found.is_certified
+    told = str(found.derivation)
+    assert re.search(rf"\[(\d+, )*{found.breach.node}(, \d+)*\] ", told)
+    lost = [line for line in told.splitlines() if ": anything; " in line and "grad:" not in line]
+    assert lost
+    assert not any("equal terms" in line or "copies are equal" in line for line in lost)
+    assert "between layers" not in str(certify(mlp([2, 2, 1]), {}).derivation)
