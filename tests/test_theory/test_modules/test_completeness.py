@@ -152,4 +152,7 @@ def test_the_derivation_has_the_nodes_that_a_breach_names():
     lost = [line for line in told.splitlines() if ": anything; " in line and "grad:" not in line]
     assert lost
     assert not any("equal terms" in line or "copies are equal" in line for line in lost)
-    assert "between layers" not in str(certify(mlp([2, 2, 1]), {}).derivation)
+    net = mlp([2, 2, 1])
+    assert "between layers" not in str(
+        certify(net, make_partition(net.sizes, {"h1": [[0, 1]]})).derivation
+    )
