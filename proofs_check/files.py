@@ -105,7 +105,9 @@ def read_array(path: str | Path, name: str) -> np.ndarray[Any, Any]:
     """
     arrays = read_arrays(path)
     if name not in arrays:
-        raise ArraysError(f"{path}: no array {name!r}, but {', '.join(arrays) or 'none'}")
+        raise ArraysError(
+            f"{path}: the array {name!r} is missing; there are {', '.join(arrays) or 'none'}"
+        )
     return arrays[name]
 
 

@@ -99,6 +99,7 @@ def assert_invariant(
     AssertionError: refuted: not everywhere the gradient on IE is tangent to IE; it fails in
         normal:W1:CZ, normal:b1:Z
     """
+    __tracebackhide__ = True  # pytest shows the caller's line
     result = prove_invariance(architecture, manifold, tangent=tangent, bits=bits, seed=seed)
     if result.verdict != "proved":
         raise AssertionError(result.summary())
@@ -149,6 +150,7 @@ def assert_no_structural_trap(
       3  never learns  b (all 3 entries)
     if that is meant: allow=['b']
     """
+    __tracebackhide__ = True
     known = {*get_args(Kind), "unexplained", *architecture.parameters}
     if unknown := [name for name in allow if name not in known]:
         raise ArchitectureError(

@@ -107,7 +107,8 @@ def power(a: V, exponent: V) -> V:
     if abs(n) == Fraction(1, 2):
         return a.record(Apply(symbols.sqrt if n > 0 else symbols.rsqrt))
     if n.denominator != 1:
-        raise TraceError(f"power: exponent {n}; supported are integers, 1/2 and -1/2")
+        shown = n if n.denominator < 1000 else float(n)  # 0.3 is a fraction of 2^54
+        raise TraceError(f"power: exponent {shown}; supported are integers, 1/2 and -1/2")
     if n < 0:
         return reciprocal(power(a, a.lift(-n)))
     if n == 0:

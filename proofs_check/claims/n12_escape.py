@@ -205,7 +205,7 @@ CLAIMS = (
             "$\\ln 10 / \\ln(1 + \\eta|\\lambda|)$ a digit, up to one step over ten digits."
         ),
         hypotheses=("the networks, data and starts of the checks",),
-        where="new: N12",
+        where="new: dynamics at many digits",
         expected=Verdict.PROVED,
         checks=(
             Check("distance on a leaf", kept, "stays"),

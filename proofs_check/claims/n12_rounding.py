@@ -205,7 +205,7 @@ CLAIMS = (
             "training moves at first: from a point of rest, steps below half a unit in the last "
             "place are lost, and the escape comes late or never",
         ),
-        where="new: N12; an observation, rounding errors are not modelled",
+        where="new: dynamics in float64; an observation, rounding errors are not modelled",
         expected=Verdict.UNKNOWN,
         checks=(Check("steps against digits", slope),),
         false_variants=(

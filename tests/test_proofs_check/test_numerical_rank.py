@@ -149,5 +149,5 @@ def test_files_that_hold_no_arrays(tmp_path):
     for name in ("text.npz", "cut.npz", "one.npy", "words.npz", "objects.npz", "missing.npz", ""):
         with pytest.raises(ArraysError):
             read_arrays(tmp_path / name)
-    with pytest.raises(ArraysError, match="no array 'x', but y"):
+    with pytest.raises(ArraysError, match="the array 'x' is missing; there are y"):
         read_array(tmp_path / "good.npz", "x")

@@ -109,7 +109,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "add": (lambda w, x: w + x, "add: shapes (2, 3) and (4, 2) do not broadcast"),
     "maximum": (lambda w, x: np.maximum(w, x), "maximum: shapes (2, 3) and (4, 2) do not broad"),
     "power": (lambda w, x: w ** np.ones((4, 2)), "power: shapes (2, 3) and (4, 2) do not broadc"),
-    "exponent": (lambda w, x: x**0.3, "power: exponent 5404319552844595/18014398509481984; supp"),
+    "exponent": (lambda w, x: x**0.3, "power: exponent 0.3; supp"),
     "exponents": (lambda w, x: x ** [2, 3], "power: the exponent must be one number, the same"),
     "traced exponent": (lambda w, x: 2**x, "power: the exponent must be one number, the same"),
     "zero divisor": (lambda w, x: x / 0, "divide: Traced(4, 2) by the constant 0"),
