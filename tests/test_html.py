@@ -89,7 +89,7 @@ def test_a_large_manifold_is_shown_in_part():
 
 def test_exact_result_shows_its_bound():
     html = prove_invariance(NET, equitable(NET, CLONES))._repr_html_()
-    assert html.startswith("<p>proved with error &lt;= 2^-")
+    assert html.startswith("<p>proved with error ≤ 2^-")
     assert "<td>arguments of function symbols, m</td><td>4</td>" in html
 
 
