@@ -16,7 +16,7 @@ import numpy as np
 from numerics.losses import Loss
 from numerics.systems.system import Array
 from numerics.tasks import Task
-from numerics.train import Weights, initial_state, train
+from numerics.train import Weights, initial_state, num_leading, train
 from theory.quotient import Quotient
 from theory.quotient_laws import Factors, QuotientLaw, base_state, factor_state, with_factors
 
@@ -88,7 +88,7 @@ def follow(
     """
     chosen = law.factors(quotient) if factors is None else factors
     shapes = quotient.wide.parameter_shapes
-    lead = max(np.ndim(parameters[p]) - len(shape) for p, shape in shapes.items())
+    lead = num_leading(quotient.wide, parameters)
     start = initial_state(law.optimizer, parameters, lead) if state is None else state
     followers = with_factors(law.optimizer, tuple(law.exponents))
     names = (f"{slot.name}:{p}" for p in shapes for slot in law.optimizer.slots(len(shapes[p])))

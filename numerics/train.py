@@ -182,6 +182,12 @@ def initial_state(optimizer: Optimizer, parameters: Mapping[str, Any], lead: int
     return state
 
 
+def num_leading(architecture: Architecture, parameters: Mapping[str, Any]) -> int:
+    """How many ensemble axes stand in front of the parameters' own."""
+    shapes = architecture.parameter_shapes
+    return max(np.ndim(parameters[p]) - len(shape) for p, shape in shapes.items())
+
+
 def train(
     architecture: Architecture,
     optimizer: Optimizer,
@@ -223,7 +229,7 @@ def train(
     numbers = Float64() if system is None else system
     weights = {p: numbers.array(parameters[p]) for p in architecture.parameters}
     shapes = architecture.parameter_shapes
-    lead = max(w.ndim - len(shapes[p]) for p, w in weights.items())
+    lead = num_leading(architecture, weights)
     slots = {f"{s.name}:{p}": s for p in shapes for s in optimizer.slots(len(shapes[p]))}
     given_state = initial_state(optimizer, weights, lead) if state is None else state
     if odd := sorted(set(given_state) ^ set(slots)):
@@ -270,8 +276,7 @@ def loss_and_gradient(
         ValueSystemError: if numbers are not finite.
     """
     weights = {p: _finite(p, parameters[p]) for p in architecture.parameters}
-    shapes = architecture.parameter_shapes
-    lead = max(w.ndim - len(shapes[p]) for p, w in weights.items())
+    lead = num_leading(architecture, weights)
     forward = architecture.graph(len(task.x))
     given = {**weights, "x": _finite("x", task.x)}
     target = _finite("y", task.y)
