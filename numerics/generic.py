@@ -97,9 +97,10 @@ def num_samples(architecture: Architecture) -> int:
     It may do so through their number alone, which a forward function can read off its input: then
     the program for three samples is another than that for two.
     """
-    two, three = architecture.graph(2), architecture.graph(3)
-    is_single = not couples_samples(two, architecture.declared_axes) and _are_alike(two, three)
-    return 1 if is_single else 2
+    two = architecture.graph(2)
+    if couples_samples(two, architecture.declared_axes):
+        return 2
+    return 1 if _are_alike(two, architecture.graph(3)) else 2
 
 
 def _are_alike(one: Graph, other: Graph) -> bool:
