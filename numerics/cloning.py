@@ -28,6 +28,7 @@ from theory.backprop import gradient
 from theory.errors import ArchitectureError, ManifoldError, PartitionError
 from theory.html_table import html_table
 from theory.manifold import ClonedManifold, equitable
+from theory.manifold.base import leading_shape
 from theory.partition import AxisPartition, Partition, make_partition
 from theory.widening import Scales, widen
 
@@ -157,8 +158,9 @@ def clone(
     point = widen(wide, blocks, parameters, scales)
     if leaf is not None:
         rng = np.random.default_rng(leaf)
+        lead = leading_shape(parameters, architecture.parameter_shapes, architecture.name)
         mixed = {
-            name: rng.normal(size=(*_lead(architecture, parameters), *shape))
+            name: rng.normal(size=(*lead, *shape))
             if "Z" in name.rpartition(":")[2]
             else np.zeros(shape)
             for name, shape in manifold.free_shapes.items()
@@ -229,16 +231,7 @@ def _widened(
         axis: partition[axis].size if axis in partition else n for axis, n in base.sizes.items()
     }
     wide = replace(base, sizes=sizes, name=f"{base.name}, widened")
-    single = {
-        axis: AxisPartition(n, tuple((unit,) for unit in range(n))) for axis, n in sizes.items()
-    }
-    return wide, {**single, **partition}
-
-
-def _lead(base: Architecture, parameters: Mapping[str, Array]) -> tuple[int, ...]:
-    p, shape = next(iter(base.parameter_shapes.items()))
-    found = np.shape(parameters[p])
-    return found[: len(found) - len(shape)]
+    return wide, {**make_partition(sizes, {}), **partition}
 
 
 def _differences(
@@ -253,7 +246,7 @@ def _differences(
     """Relative differences in float64 on a few random samples."""
     rng = np.random.default_rng(seed)
     batch = num_samples(base) + 1
-    lead = len(_lead(base, parameters))
+    lead = len(leading_shape(parameters, base.parameter_shapes, base.name))
     data = {
         "x": rng.normal(size=(batch, *base.input_shape)),
         "adjoint:y": rng.normal(size=(batch, *base.output_shape)),
