@@ -19,8 +19,7 @@ from benchmarks.measuring import (
     at_most,
     in_fresh_process,
     interleaved,
-    parser,
-    report,
+    run_in_processes,
     seconds_of,
 )
 
@@ -98,17 +97,5 @@ def rows(processes: int, rounds: int) -> list[Row]:
     ]
 
 
-def main() -> int:
-    options = parser(__doc__)
-    options.add_argument("--processes", type=int, default=7)
-    options.add_argument("--rounds", type=int, default=8)
-    options.add_argument("--measure", action="store_true", help="print the figures of one process")
-    chosen = options.parse_args()
-    if chosen.measure:
-        print(json.dumps(measured(chosen.rounds)))
-        return 0
-    return report(rows(chosen.processes, chosen.rounds), chosen.json)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_in_processes(__doc__, measured, rows, processes=7, rounds=8))

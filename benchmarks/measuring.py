@@ -106,6 +106,25 @@ def parser(description: str) -> argparse.ArgumentParser:
     return made
 
 
+def run_in_processes(
+    description: str,
+    measured: Callable[[int], object],
+    rows: Callable[[int, int], list[Row]],
+    processes: int,
+    rounds: int,
+) -> int:
+    """The status of a script that measures in fresh processes, which it starts with --measure."""
+    options = parser(description)
+    options.add_argument("--processes", type=int, default=processes)
+    options.add_argument("--rounds", type=int, default=rounds)
+    options.add_argument("--measure", action="store_true", help="print the figures of one process")
+    chosen = options.parse_args()
+    if chosen.measure:
+        print(json.dumps(measured(chosen.rounds)))
+        return 0
+    return report(rows(chosen.processes, chosen.rounds), chosen.json)
+
+
 def machine() -> str:
     """What the figures were measured on, in one paragraph."""
     from importlib.metadata import version

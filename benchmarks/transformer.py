@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from statistics import median
 
-from benchmarks.measuring import Row, at_most, in_fresh_process, interleaved, parser, report
+from benchmarks.measuring import Row, at_most, in_fresh_process, interleaved, run_in_processes
 
 BITS, MAX_RATIO = 60, 40
 CLONED = {
@@ -83,17 +83,5 @@ def rows(processes: int, rounds: int) -> list[Row]:
     return [*shown, Row("error of the proofs", f"≤ 2^-{int(found['bits'])}")]
 
 
-def main() -> int:
-    options = parser(__doc__)
-    options.add_argument("--processes", type=int, default=3)
-    options.add_argument("--rounds", type=int, default=4)
-    options.add_argument("--measure", action="store_true", help="print the figures of one process")
-    chosen = options.parse_args()
-    if chosen.measure:
-        print(json.dumps(measured(chosen.rounds)))
-        return 0
-    return report(rows(chosen.processes, chosen.rounds), chosen.json)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_in_processes(__doc__, measured, rows, processes=3, rounds=4))
