@@ -2,8 +2,8 @@
 
 from theory.invariance.check import check_invariance as check_invariance
 from theory.invariance.proof import Proof as Proof
-from theory.invariance.proof import Step as Step
 from theory.invariance.proof import Unknown as Unknown
 from theory.invariance.refutation import Refutation as Refutation
 from theory.invariance.search import refute as refute
 from theory.invariance.search import smallest_refutation as smallest_refutation
+from theory.proof_step import Step as Step

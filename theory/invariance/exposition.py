@@ -15,8 +15,8 @@ import sympy
 from theory.activation import Activation
 from theory.invariance.canonical import Element, ValueNumbering
 from theory.invariance.parametrisation import Parametrisation
-from theory.invariance.proof import Step
 from theory.manifold.base import Constraint
+from theory.proof_step import Step
 from theory.symbolic.gradient_field import GradientField
 
 NUM_SHOWN = 4  # formulas of one family

@@ -7,14 +7,7 @@ from html import escape
 from typing import Literal
 
 from theory.architecture import Architecture
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A sentence and the formulas that it announces, in LaTeX."""
-
-    sentence: str
-    formulas: tuple[str, ...] = ()
+from theory.proof_step import Step
 
 
 @dataclass(frozen=True, eq=False)
