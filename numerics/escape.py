@@ -24,13 +24,13 @@ from numerics.evaluate import Evaluator
 from numerics.flow.events import distance
 from numerics.flow.field import DATA, TARGET, field
 from numerics.losses import MSE, Loss
+from numerics.normal_space import normal_hessians, normal_space
 from numerics.systems.ball import Ball
-from numerics.systems.float64 import Float64
 from numerics.systems.objects import exact, filled
 from numerics.systems.system import Array, NumberSystem
 from numerics.tasks import Task
 from theory.architecture import Architecture
-from theory.backprop import gradient, pushforward
+from theory.backprop import gradient
 from theory.errors import ValueSystemError
 from theory.manifold.base import Manifold
 
@@ -98,28 +98,10 @@ def transverse_eigenvalues(
     >>> transverse_eigenvalues(net, one, {"W1": [[0, 0]], "W2": [[0], [0]]}, clones).round(12)
     array([-1.,  1.])
     """
-    shapes = architecture.parameter_shapes
-    entries = [(p, e) for p, shape in shapes.items() for e in range(int(np.prod(shape)))]
-    index = {entry: k for k, entry in enumerate(entries)}
-    constraints = list(manifold.constraints())
-    rows = np.zeros((len(constraints), len(entries)))
-    for k, row in enumerate(constraints):
-        for entry, c in row.terms.items():
-            rows[k, index[entry]] = float(c)
-    normal = np.linalg.qr(rows.T)[0]
-    directions, start = {}, 0
-    for p, shape in shapes.items():
-        stop = start + int(np.prod(shape))
-        directions[f"tangent:{p}"] = normal.T[:, start:stop].reshape(-1, *shape)
-        start = stop
-    graph = pushforward(field(architecture, loss, len(data.x)), list(shapes))
-    system = Float64()
-    point = {p: system.array(np.asarray(theta[p]).astype(float)) for p in shapes}
-    given = {DATA: data.x.astype(float), TARGET: data.y.astype(float)}
-    found = Evaluator(graph, system, lead=1)({**point, **given, **directions})
-    moved = [found[f"tangent:rate:{p}"].reshape(len(rows), -1) for p in shapes]
-    bent = -normal.T @ np.concatenate(moved, axis=1).T
-    return np.asarray(np.linalg.eigvalsh((bent + bent.T) / 2))
+    point = {p: np.asarray(theta[p]).astype(float)[None] for p in architecture.parameters}
+    x, target = data.x.astype(float), data.y.astype(float)
+    bent = normal_hessians(architecture, loss, point, x, target, normal_space(manifold))
+    return np.asarray(np.linalg.eigvalsh(bent[0]))
 
 
 def escape_step(
