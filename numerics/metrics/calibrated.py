@@ -17,6 +17,7 @@ from numerics.metrics.paper import (
     cloning_r2,
     cosine,
     partition_of,
+    ratio_of_squares,
     samples,
     squares_in_blocks,
 )
@@ -169,6 +170,7 @@ def calibrated_cloning_r2(values: Array, blocks: AxisPartition | Sequence[Sequen
 
     Raises:
         ShapeError: if the blocks do not fit the units.
+        PartitionError: if lists are no blocks of all units.
     """
     partition = partition_of(values, blocks)
     chance = chance_cloning_r2(values.shape[-2], partition)
@@ -188,6 +190,7 @@ def adjusted_cloning_r2(values: Array, blocks: AxisPartition | Sequence[Sequence
 
     Raises:
         ShapeError: if the blocks do not fit the units.
+        PartitionError: if lists are no blocks of all units.
 
     >>> adjusted_cloning_r2(np.array([[1.0, 1.0, 5.0, 5.0]]), [[0, 1], [2, 3]])
     array(1.)
@@ -200,7 +203,7 @@ def adjusted_cloning_r2(values: Array, blocks: AxisPartition | Sequence[Sequence
         return np.full(values.shape[:-2], np.nan)
     inside = squares_in_blocks(values, partition)
     among = np.square(values - values.mean(axis=-1, keepdims=True)).sum(axis=(-1, -2))
-    return np.asarray(1 - inside / np.where(among > 0, among, 1) * ((d - 1) / (d - k)))
+    return np.asarray(1 - ratio_of_squares(inside, among, values) * ((d - 1) / (d - k)))
 
 
 def chance_stable_rank(num_samples: int, num_units: int) -> float:

@@ -57,8 +57,7 @@ def duplicate_units(h: Array, *, threshold: float = DUPLICATE_COSINE) -> Array:
     found = cosine(h)
     own = np.arange(found.shape[-1])
     found[..., own, own] = -1
-    duplicates: Array = (found > threshold).any(axis=-1)
-    return duplicates
+    return np.asarray((found > threshold).any(axis=-1))
 
 
 def saturated_units(
@@ -88,8 +87,7 @@ def saturated_units(
     if np.shape(h) != np.shape(gradient):
         raise ShapeError(f"h has shape {np.shape(h)}, gradient {np.shape(gradient)}: equal shapes")
     scale = np.maximum(np.abs(samples(h)).mean(axis=-2, keepdims=True), epsilon)
-    found: Array = (np.abs(gradient) / scale < ratio).mean(axis=-2) > share
-    return found
+    return np.asarray((np.abs(gradient) / scale < ratio).mean(axis=-2) > share)
 
 
 def effective_rank(h: Array) -> Array:
@@ -138,13 +136,20 @@ def cloning_r2(values: Array, blocks: AxisPartition | Sequence[Sequence[int]]) -
 
     Raises:
         ShapeError: if the blocks do not fit the units.
+        PartitionError: if lists are no blocks of all units.
 
     >>> cloning_r2(np.array([[1.0, 1.0, 5.0], [2.0, 2.0, 4.0]]), [[0, 1], [2]])
     array(1.)
     """
     residual = squares_in_blocks(values, partition_of(values, blocks))
     total = np.square(values - values.mean(axis=(-1, -2), keepdims=True)).sum(axis=(-1, -2))
-    return np.asarray(1 - residual / np.where(total > 0, total, 1))
+    return np.asarray(1 - ratio_of_squares(residual, total, values))
+
+
+def ratio_of_squares(part: Array, whole: Array, values: Array) -> Array:
+    """``part / whole`` of sums of squared differences; 0 where the whole is rounding alone."""
+    rounding = np.square(4 * np.finfo(float).eps * values).sum(axis=(-1, -2))
+    return np.where(whole > rounding, part / np.where(whole > rounding, whole, 1), 0.0)
 
 
 def squares_in_blocks(values: Array, partition: AxisPartition) -> Array:
@@ -160,8 +165,8 @@ def partition_of(values: Array, blocks: AxisPartition | Sequence[Sequence[int]])
     """The blocks of the units of ``values``, which are all units.
 
     Raises:
-        ShapeError: if they do not cover them, or have signs or zero units.
-        PartitionError: if they are no blocks.
+        ShapeError: if a partition is of another number of units, or has signs or zero units.
+        PartitionError: if lists are no blocks of all units.
     """
     units = samples(values).shape[-1]
     if not isinstance(blocks, AxisPartition):
