@@ -1,0 +1,139 @@
+"""Families of equations between expressions: proved as identities, or refuted by numbers.
+
+Both sides are brought to the canonical form of :mod:`theory.invariance.canonical`, a polynomial in
+free symbols and in the values of φ, φ', φ'', ℓ', …; equal forms prove the equation for all of them.
+Different forms prove nothing by themselves where a named function has further identities, so a
+point is sought at which the numbers differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isqrt
+from typing import Any, Literal
+
+import sympy
+
+from theory.errors import ValueSystemError
+from theory.invariance.canonical import UndefinedOnManifoldError, ValueNumbering
+from theory.stability.rational_point import RationalPoint
+
+NUM_POINTS = 6  # seeds that are tried for a counterexample
+DIGITS = 30
+
+Verdict = Literal["proved", "refuted", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """left = √scale · right.
+
+    Args:
+        name: what the equation is about, LaTeX.
+        left: an expression.
+        right: an expression.
+        scale: a non-negative rational number; the root keeps orthonormal bases exact.
+    """
+
+    name: str
+    left: sympy.Expr
+    right: sympy.Expr
+    scale: sympy.Rational = field(default=sympy.Integer(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a family of equations.
+
+    Attributes:
+        verdict: proved, refuted, or unknown.
+        detail: in one sentence.
+        num_equations: how many were compared.
+        counterexample: names to numbers, for a refutation.
+    """
+
+    verdict: Verdict
+    detail: str
+    num_equations: int = 0
+    counterexample: Mapping[str, str] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.detail}"
+
+
+def compare(
+    equations: Sequence[Equation], substitution: Mapping[Any, sympy.Expr] | None = None
+) -> Outcome:
+    """Are the equations identities in all symbols and functions that are left open?
+
+    Args:
+        equations: at least one, or the answer is ``unknown``.
+        substitution: symbols to expressions, made everywhere first.
+
+    >>> a, b = sympy.symbols("a b")
+    >>> compare([Equation("square", (a + b) ** 2, a**2 + 2 * a * b + b**2)]).verdict
+    'proved'
+    >>> print(compare([Equation("square", (a + b) ** 2, a**2 + b**2)]))
+    refuted: square: 16 on the left, 8 on the right
+    """
+    if not equations:
+        return Outcome("unknown", "no equation was compared")
+    given = substitution or {}
+    canonical = ValueNumbering([side for e in equations for side in (e.left, e.right)], given)
+    try:
+        broken = [e for e in equations if not _holds(e, canonical)]
+    except UndefinedOnManifoldError as error:
+        return Outcome("unknown", str(error), len(equations))
+    if not broken:
+        count = f"{len(equations)} equation{'s' if len(equations) > 1 else ''}"
+        return Outcome("proved", f"{count} hold as identities", len(equations))
+    for equation in broken[:NUM_POINTS]:
+        if (found := _differing(equation, given)) is not None:
+            return Outcome("refuted", found.pop("where"), len(equations), found)
+    return Outcome(
+        "unknown",
+        f"{broken[0].name}: the canonical forms differ, but no point was found where numbers do",
+        len(equations),
+    )
+
+
+def _holds(equation: Equation, canonical: ValueNumbering) -> bool:
+    left, right = canonical(equation.left), canonical(equation.right)
+    root = _rational_root(equation.scale)
+    if root is None:  # polynomials with rational coefficients: both sides must vanish
+        return not left and not right
+    return not (left - canonical(root) * right)
+
+
+def _rational_root(scale: sympy.Rational) -> sympy.Rational | None:
+    root = sympy.Rational(isqrt(scale.p), isqrt(scale.q))
+    return root if root * root == scale else None
+
+
+def _differing(equation: Equation, substitution: Mapping[Any, sympy.Expr]) -> dict[str, str] | None:
+    """A point at which the two sides are different numbers."""
+    for seed in range(NUM_POINTS):
+        point = RationalPoint({}, substitution, seed)
+        try:
+            left = point(equation.left)
+            right = sympy.sqrt(equation.scale) * point(equation.right)
+        except (ValueSystemError, ZeroDivisionError):
+            continue
+        if _differ(left, right):
+            shown = point.shown((equation.left, equation.right))
+            where = f"{equation.name}: {_number(left)} on the left, {_number(right)} on the right"
+            return {"where": where, "left": str(left), "right": str(right), **shown}
+    return None
+
+
+def _differ(left: sympy.Expr, right: sympy.Expr) -> bool:
+    difference = left - right
+    if difference.is_Rational:
+        return bool(difference != 0)
+    size = abs(sympy.N(difference, DIGITS))
+    return bool(size.is_Float and size > sympy.Float(10) ** -(DIGITS // 2))
+
+
+def _number(value: sympy.Expr) -> str:
+    return str(value) if value.is_Rational else str(sympy.N(value, 8))
