@@ -53,14 +53,17 @@ class Component:
 
 
 def normal_components(
-    architecture: Architecture, partition: Partition, links: Mapping[Site, Site] | None = None
+    architecture: Architecture,
+    partition: Partition,
+    heads: Mapping[Site, tuple[Site, Site]] | None = None,
 ) -> tuple[Component, ...]:
     """The components of the normal space of IE∩OE; mixed directions are in none.
 
     Args:
         architecture: the network.
         partition: its blocks, without mirrored clones and zero units.
-        links: for sites that part together with another one, that one.
+        heads: for each site the first of those it is linked with, and itself with its units in the
+            order in which they correspond; every site alone by default.
 
     Raises:
         SpectrumError: if an axis has mirrored clones or zero units, or two axes of one parameter
@@ -85,11 +88,15 @@ def normal_components(
                     "sources or its targets: their blocks are no products"
                 )
             for sites in product(*(_sites(names[k], axes[k]) for k in positions)):
-                panel = Panel(
-                    p, axes, tuple(zip(positions, sites, strict=True)), roles[p][positions[0]]
-                )
-                heads = (links[site] if links and site in links else site for site in sites)
-                key = tuple(sorted(heads, key=lambda s: (s.axis, s.units)))
+                linked = [heads[site] if heads else (site, site) for site in sites]
+                if len({head for head, _ in linked}) < len(linked):
+                    raise SpectrumError(
+                        f"parameter {p!r}: the clones of {sites[0]} and {sites[1]} part only "
+                        "together: their blocks are no products"
+                    )
+                parting = tuple((k, own) for k, (_, own) in zip(positions, linked, strict=True))
+                panel = Panel(p, axes, parting, roles[p][positions[0]])
+                key = tuple(sorted((head for head, _ in linked), key=lambda s: (s.axis, s.units)))
                 found.setdefault(key, []).append(panel)
     return tuple(
         Component(key, tuple(sorted(panels, key=lambda panel: panel.is_outgoing)))

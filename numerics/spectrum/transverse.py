@@ -9,6 +9,7 @@ from numerics.evaluate import Evaluator
 from numerics.losses import Loss
 from numerics.spectrum.adjoint import output_adjoint
 from numerics.spectrum.block import TransverseBlock
+from numerics.spectrum.exchange import linked_sites
 from numerics.spectrum.normal_space import normal_components
 from numerics.spectrum.point import check_block_constant
 from numerics.spectrum.probing import probed_blocks
@@ -27,6 +28,7 @@ def transverse_blocks(
     loss: Loss,
     *,
     system: NumberSystem | None = None,
+    seed: int = 0,
 ) -> tuple[TransverseBlock, ...]:
     """The Hessian of the loss on the normal space of IE∩OE at a block-constant point, by blocks.
 
@@ -40,6 +42,7 @@ def transverse_blocks(
         task: the data.
         loss: of which only the output adjoint enters (N0).
         system: the numbers to compute in, float64 by default; rational numbers are exact.
+        seed: of the test that clones may be exchanged.
 
     Raises:
         SpectrumError: if the point is not block-constant, the units of an axis are not
@@ -61,6 +64,9 @@ def transverse_blocks(
     """
     numbers = Float64() if system is None else system
     components = normal_components(architecture, partition)
+    links = linked_sites(architecture, partition, components, seed)
+    if len(links.classes) < len(links.heads()):
+        components = normal_components(architecture, partition, links.heads())
     theta = {p: numbers.array(parameters[p]) for p in architecture.parameters}
     check_block_constant(architecture, partition, theta, numbers)
     lead = max(theta[p].ndim - len(axes) for p, axes in architecture.parameters.items())
