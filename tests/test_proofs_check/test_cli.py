@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from proofs_check.cli import app, main
+from proofs_check.cli import main
+from proofs_check.commands.app import app
 from tests.test_proofs_check import fake_claims
 
 LOP = Path(sys.executable).with_name("lop")
@@ -44,7 +45,7 @@ def folder(tmp_path, monkeypatch):
 def fakes(monkeypatch):
     """Verify the fake claims: all in this process, for workers would load the real ones."""
     monkeypatch.setattr("proofs_check.claims.load_claims", lambda: fake_claims.CLAIMS)
-    monkeypatch.setattr("proofs_check.cli._processors", lambda: 1)
+    monkeypatch.setattr("proofs_check.commands.verify._processors", lambda: 1)
 
 
 def lop(*arguments, **options):
@@ -98,6 +99,8 @@ BAD = [
     ["verify", "--seed", "NaN"],
     ["verify", "--json", "missing/x.json"],
     ["verify", "--junit", "missing/x.xml"],
+    ["verify", "--html", "missing/x.html"],
+    ["verify", "P1", "--html", "a", "--junit", "./a"],
     ["claims", "--json", "missing/x.json"],
     ["claims", "extra"],
     ["nonsense"],
@@ -232,6 +235,12 @@ class TestVerify:
         assert main(["verify", "P2", "P4", "--json", "-", "--junit", "verdicts.xml"]) == 1
         assert [entry["id"] for entry in json.loads(capsys.readouterr().out)] == ["P2", "P4"]
         assert ElementTree.parse(folder / "verdicts.xml").getroot()[0].attrib["failures"] == "1"
+
+    @pytest.mark.usefixtures("fakes")
+    def test_the_page(self, folder):
+        assert main(["verify", "P2", "P4", "--html", "page.html"]) == 1
+        page = (folder / "page.html").read_text(encoding="utf-8")
+        assert "1 of 2 claims are as expected" in page
 
     @pytest.mark.usefixtures("fakes")
     def test_interruption_writes_nothing(self, folder, monkeypatch):
