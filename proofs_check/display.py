@@ -11,7 +11,7 @@ import typer
 
 from proofs_check.certificate_words import certificate_lines
 from proofs_check.claim import Claim
-from proofs_check.evidence import Evidence, Level, Verdict
+from proofs_check.evidence import Verdict
 from proofs_check.prove import Answer
 from proofs_check.result import ClaimResult, Outcome
 from proofs_check.runner import OnProgress, Task
@@ -66,7 +66,7 @@ def show_evidence(results: Sequence[ClaimResult]) -> None:
 
 def _show_outcome(kind: str, outcome: Outcome, why_false: str = "") -> None:
     evidence = outcome.evidence
-    words = outcome.error or _in_words(evidence)
+    words = outcome.error or evidence.words
     typer.secho(f"  {kind}: {outcome.name}: {words}", fg=COLOURS[evidence.verdict])
     detail, *more = evidence.detail.splitlines() or [""]
     for label, text in (("false as", why_false), ("scope", evidence.scope), ("found", detail)):
@@ -91,7 +91,7 @@ def show_answer(answer: Answer) -> None:
         case Verdict.PROVED:
             head = f"{evidence.level_words}: training stays on {name}"
         case Verdict.REFUTED:
-            head = f"{_in_words(evidence)}: training can leave {name}"
+            head = f"{evidence.words}: training can leave {name}"
         case Verdict.UNKNOWN:
             head = f"unknown whether training stays on {name}"
     typer.secho(head, fg=COLOURS[evidence.verdict], bold=True)
@@ -156,14 +156,8 @@ def progress() -> Iterator[OnProgress]:
 
 
 def _line(task: Task, outcome: Outcome) -> str:
-    found = f"raised {outcome.error}" if outcome.error else _in_words(outcome.evidence)
+    found = f"raised {outcome.error}" if outcome.error else outcome.evidence.words
     return f"{task.claim_id} {task.name}: {found}, {outcome.seconds:.1f} s"
-
-
-def _in_words(evidence: Evidence) -> str:
-    if evidence.verdict is Verdict.REFUTED:
-        return "refuted" if evidence.level is Level.PROVED else f"refuted ({evidence.level_words})"
-    return evidence.level_words or "unknown"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum, IntEnum
 from math import exp2, floor, fsum, inf, isfinite, log2
 from typing import Any
 
+from proofs_check.chart import Chart
 from proofs_check.errors import EvidenceError
+from theory.proof_step import Step
 
 Figures = Mapping[str, float | int | str]
 
@@ -66,6 +68,8 @@ class Evidence:
         error_bits: k where the chance of a wrong finding is at most 2^-k; ``None`` for no chance.
         counterexample: JSON-able, what refutes the statement.
         figures: finite numbers and words for the report.
+        derivation: the steps of a proof that people read.
+        charts: curves for the report.
 
     Raises:
         EvidenceError: if verdict, level and error do not fit, or something is not JSON.
@@ -82,6 +86,8 @@ class Evidence:
     error_bits: float | None = None
     counterexample: Mapping[str, Any] | None = None
     figures: Figures = field(default_factory=dict)
+    derivation: tuple[Step, ...] = ()
+    charts: tuple[Chart, ...] = ()
 
     def __post_init__(self) -> None:
         if self.verdict is not Verdict.UNKNOWN and self.level is None:
@@ -128,6 +134,17 @@ class Evidence:
         return self.level.words(self.error_bits if with_error else None)
 
     @property
+    def words(self) -> str:
+        """Verdict and level in a few words.
+
+        >>> refuted("", "", level=Level.OBSERVED).words
+        'refuted (observed)'
+        """
+        if self.verdict is Verdict.REFUTED and self.level is not Level.PROVED:
+            return f"refuted ({self.level_words})"
+        return self.verdict.value if self.level is Level.PROVED else self.level_words or "unknown"
+
+    @property
     def error_bound(self) -> float | None:
         """The chance of a wrong finding: 0 for a proof, ``None`` where no bound is known."""
         if self.level is Level.OBSERVED:
@@ -155,6 +172,8 @@ class Evidence:
             "detail": self.detail,
             "counterexample": None if self.counterexample is None else dict(self.counterexample),
             "figures": dict(self.figures),
+            "derivation": [asdict(step) for step in self.derivation],
+            "charts": [asdict(chart) for chart in self.charts],
         }
 
 
@@ -174,6 +193,8 @@ def holds(
     *,
     error_bits: float | None = None,
     figures: Figures | None = None,
+    derivation: tuple[Step, ...] = (),
+    charts: tuple[Chart, ...] = (),
 ) -> Evidence:
     """The statement holds; by observation alone its verdict stays ``unknown``.
 
@@ -190,6 +211,8 @@ def holds(
         detail=detail,
         error_bits=error_bits,
         figures=figures or {},
+        derivation=derivation,
+        charts=charts,
     )
 
 

@@ -61,7 +61,8 @@ def from_symbols(outcome: Proof | Refutation | Unknown, scope: str) -> Evidence:
     """Evidence from a symbolic derivation."""
     match outcome:
         case Proof():
-            return holds(Level.PROVED, scope, f"derived in SymPy: {outcome.statement}")
+            detail = f"derived in SymPy: {outcome.statement}"
+            return holds(Level.PROVED, scope, detail, derivation=outcome.steps)
         case Refutation():
             return from_refutation(outcome, scope)
         case Unknown():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -18,6 +18,7 @@ from numerics.flow.solver import flow
 from numerics.losses import MSE
 from numerics.systems.ball import Ball
 from numerics.tasks import Task
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from theory.architecture import Architecture
@@ -125,13 +126,25 @@ def _slope(settings: Settings, rate: int) -> Evidence:
         errors = [abs(delay - expected) for delay in delays]
         text = ", ".join(delay.str(10) for delay in delays)
     detail = f"escape times differ by {text}; 10 ln(10) / {rate} is {expected.str(10)}"
+    chart = _chart("Flow: escape against digits", "time of escape", digits, times, expected / 10)
     # the start 10^-4 itself is nonlinear by its square
     if all(error < 1e-6 for error in errors):
-        return holds(Level.ENCLOSED, scope, detail)
+        return holds(Level.ENCLOSED, scope, detail, charts=(chart,))
     if any(error > 1e-6 for error in errors):
         counterexample = {"digits": list(digits), "times": [t.str(15) for t in times]}
         return refuted(scope, detail, counterexample=counterexample, level=Level.ENCLOSED)
     return unknown(scope, detail)
+
+
+def _chart(
+    title: str, y_label: str, digits: Sequence[int], escapes: Sequence[Any], per_digit: Any
+) -> Chart:
+    """The escapes, and the line of the predicted slope through the first of them."""
+    x = tuple(float(p) for p in digits)
+    y = tuple(float(e) for e in escapes)
+    line = tuple(y[0] + (p - x[0]) * float(per_digit) for p in x)
+    predicted = Series("predicted slope", x, line, "dashed")
+    return Chart(title, "p of a start 10^-p", y_label, (predicted, Series("seen", x, y, "points")))
 
 
 def slope(settings: Settings) -> Evidence:
@@ -174,8 +187,9 @@ def _steps(settings: Settings, per_digit: Any, name: str) -> Evidence:
     ]
     detail = f"GD leaves at steps {steps}, {name} a digit is {per_digit.str(6)}"
     figures = {f"step of escape from 10^-{p}": n for p, n in zip(digits, steps, strict=True)}
+    chart = _chart("GD: escape against digits", "step of escape", digits, steps, per_digit)
     if all(error < 1.001 for error in errors):
-        return holds(Level.ENCLOSED, scope, detail, figures=figures)
+        return holds(Level.ENCLOSED, scope, detail, figures=figures, charts=(chart,))
     if any(error > 1.001 for error in errors):
         counterexample = {"digits": list(digits), "steps": steps}
         return refuted(scope, detail, counterexample=counterexample, level=Level.ENCLOSED)

@@ -15,6 +15,7 @@ from numerics.systems.float64 import Float64
 from numerics.systems.multiprecision import MultiPrecision
 from numerics.systems.system import NumberSystem
 from numerics.tasks import Task
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
 from theory.architecture import Architecture
@@ -172,7 +173,22 @@ def slope(settings: Settings) -> Evidence:
     # a point beside the line, and rounding that is ten times as large or small in other sums
     if step is None or abs(step - expected) > 3 * line.deviation + line.slope:
         return unknown(found.scope, detail)
-    return holds(Level.OBSERVED, found.scope, detail, figures=found.figures)
+    chart = Chart(
+        "GD in rounded arithmetic: escape against precision",
+        "decimal digits of the arithmetic",
+        "step of escape",
+        (
+            Series(
+                "fitted line",
+                (digits[0], FLOAT64),
+                tuple(line.slope * d + line.constant for d in (digits[0], FLOAT64)),
+                "dashed",
+            ),
+            Series("multiprecision", tuple(digits), tuple(float(s) for s in steps), "points"),
+            Series("float64", (FLOAT64,), (float(step),), "points"),
+        ),
+    )
+    return holds(Level.OBSERVED, found.scope, detail, figures=found.figures, charts=(chart,))
 
 
 def slope_of_the_flow(settings: Settings) -> Evidence:

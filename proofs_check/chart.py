@@ -1,0 +1,125 @@
+"""Curves that a check leaves for the report: data first, drawn where somebody looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import StringIO
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal
+
+from proofs_check.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Readable on white and on black.
+COLOURS = ("#3f7fd0", "#d9822b", "#2f9e6e", "#c0504d", "#8c6bb1", "#7f7f7f")
+# A colour that no curve has stands for the page's own, which light and dark themes set.
+_INK = "#010203"
+_METADATA = ("Creator", "Date", "Format", "Type")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points (x, y), joined by a line or not.
+
+    Args:
+        label: what the legend says; ``""`` for none.
+        x: abscissae.
+        y: ordinates, as many.
+        style: how they are drawn.
+
+    Raises:
+        EvidenceError: if there are not equally many, or a number is not finite.
+    """
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    style: Literal["line", "points", "dashed"] = "line"
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise EvidenceError(
+                f"series {self.label!r}: {len(self.x)} x and {len(self.y)} y: a point has both"
+            )
+        odd = next((v for v in (*self.x, *self.y) if not isfinite(v)), None)
+        if odd is not None:
+            raise EvidenceError(f"series {self.label!r}: {odd}: a coordinate is finite")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Some series over the same axes.
+
+    Args:
+        title: one line.
+        x_label: what is on the x axis, with its unit.
+        y_label: what is on the y axis, with its unit.
+        series: at least one.
+        log_x: whether the x axis is logarithmic.
+        log_y: whether the y axis is logarithmic.
+
+    Raises:
+        EvidenceError: if there are no series, or a logarithmic axis meets a number ≤ 0.
+
+    >>> line = Series("", (0.0, 1.0), (1.0, 2.0))
+    >>> Chart("growth", "t", "distance", (line,)).svg()[:4]
+    '<svg'
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    log_x: bool = False
+    log_y: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.series:
+            raise EvidenceError(f"chart {self.title!r}: series=(): there is nothing to draw")
+        for name, is_log in (("x", self.log_x), ("y", self.log_y)):
+            values = [v for series in self.series for v in getattr(series, name)]
+            if is_log and min(values, default=1.0) <= 0:
+                raise EvidenceError(
+                    f"chart {self.title!r}: {name}={min(values)}: "
+                    f"a logarithmic axis needs {name} > 0"
+                )
+
+    def draw(self, axes: Axes) -> None:
+        """Draw on axes of matplotlib."""
+        for k, series in enumerate(self.series):
+            marks = {"line": "-", "dashed": "--", "points": "o"}[series.style]
+            colour = COLOURS[k % len(COLOURS)]
+            label = series.label or None
+            axes.plot(series.x, series.y, marks, color=colour, markersize=3, label=label)
+        if self.log_x:
+            axes.set_xscale("log")
+        if self.log_y:
+            axes.set_yscale("log")
+        axes.set(title=self.title, xlabel=self.x_label, ylabel=self.y_label)
+        if any(series.label for series in self.series):
+            axes.legend(frameon=False)
+
+    def svg(self) -> str:
+        """An ``<svg>`` element whose lettering has the colour of the text around it."""
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+
+        inks = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+        style: Any = dict.fromkeys(inks, _INK)
+        # Text stays text, and names of clip paths do not depend on chance.
+        style |= {"svg.fonttype": "none", "svg.hashsalt": self.title, "font.family": "sans-serif"}
+        with mpl.rc_context(style):
+            figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+            axes = figure.subplots()
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.set_facecolor("none")
+            self.draw(axes)
+            out = StringIO()
+            figure.savefig(out, format="svg", transparent=True, metadata=dict.fromkeys(_METADATA))
+        drawn = out.getvalue()
+        return drawn[drawn.index("<svg") :].replace(_INK, "currentColor")
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
