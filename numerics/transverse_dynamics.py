@@ -147,7 +147,8 @@ class TransverseDynamics:
 
             def linear(frame: Array, given: Mapping[str, Any] = given) -> Array:
                 nonlocal point
-                found = self._evaluator({**point, **given, **self._directions(frame)})
+                with np.errstate(over="ignore", invalid="ignore"):
+                    found = self._evaluator({**point, **given, **self._directions(frame)})
                 point = self._kept(found, level)
                 return self._coordinates(found, frame)
 
