@@ -21,16 +21,18 @@ from numerics.systems.system import Array
 from theory.architecture import Architecture
 from theory.errors import ValueSystemError
 from theory.graph import Graph
-from theory.manifold import Constraint, Manifold, ambient, block_constant, equitable, frozen
+from theory.manifold import Constraint, Manifold, ambient, block_constant, equitable, frozen, zero
 from theory.optimizer import Optimizer, step_graph
 from theory.optimizer.step import NEXT, SCALAR
 from theory.partition import AxisPartition, make_partition
 from theory.zoo import mlp
+from theory.zoo.masked import masked_mlp
 
 Numbers = Mapping[str, Array]  # of int or Fraction
 
 WIDTHS: tuple[tuple[int, ...], ...] = ((1, 2, 1), (1, 2, 2, 1), (1, 2, 3, 1), (2, 2, 1))
-FROZEN_WIDTHS: tuple[tuple[int, ...], ...] = ((1, 1, 1), (1, 2, 1))
+IDLE_WIDTHS: tuple[tuple[int, ...], ...] = ((1, 1, 1), (1, 2, 1))
+IDLE = 0  # of the first layer: the frozen or zero unit
 TRIALS = 20
 BITS = 512
 RATIONAL = Rational({"phi": (0, 0, 1), "update": (1, 1, 1), "memory": (0, 1)})
@@ -44,6 +46,7 @@ class Counterexample:
     Attributes:
         optimizer: whose first step.
         architecture: an MLP with φ(z) = z².
+        is_masked: whether every second hidden unit is dropped.
         kind: of set; a law of a leaf and of M_F is one of θ' - θ.
         theta: the parameters, in the set.
         state: of the optimizer.
@@ -54,6 +57,7 @@ class Counterexample:
 
     optimizer: Optimizer
     architecture: Architecture
+    is_masked: bool
     kind: Kind
     theta: Numbers
     state: Numbers
@@ -63,8 +67,9 @@ class Counterexample:
 
     def replay(self) -> str:
         """The value of the law, computed again from the numbers."""
-        graph = step_graph(self.architecture, self.optimizer, 1)
-        values = _laws(self.optimizer, self.architecture, graph, self.kind, self.theta, self.state)
+        network = self.architecture
+        graph = step_graph(_trained(network, self.is_masked), self.optimizer, 1)
+        values = _laws(self.optimizer, network, graph, self.kind, self.theta, self.state)
         return next(value for law, value, _ in values if law.terms == self.law.terms)
 
     def form(self) -> str:
@@ -89,6 +94,7 @@ class Counterexample:
             "optimizer": self.optimizer.name,
             "hyperparameters": {k: str(v) for k, v in self.optimizer.scalars(1).items()},
             "x": [str(n) for n in range(1, 1 + self.architecture.input_shape[0])],
+            **({"masks": [str(n) for n in _masks(self.architecture)]} if self.is_masked else {}),
             "adjoint": "1",
             "parameters": _strings(self.theta),
             "state": _strings(self.state),
@@ -104,33 +110,55 @@ def _strings(arrays: Numbers) -> dict[str, Any]:
 
 
 def find_counterexample(
-    optimizer: Optimizer, kind: Kind, start: Start = "tied"
+    optimizer: Optimizer, kind: Kind, start: Start = "tied", *, is_masked: bool = False
 ) -> Counterexample | None:
     """The first start, in order of size, from which one step leaves the set, or ``None``.
+
+    Args:
+        optimizer: whose step.
+        kind: of set.
+        start: of the state.
+        is_masked: whether every second hidden unit is dropped.
 
     >>> from theory.optimizer import sgd_l2
     >>> print(find_counterexample(sgd_l2(), "leaf"))
     mlp:1-2-2-1:phi: the step's W2[0, 0] - W2[0, 1] - W2[1, 0] + W2[1, 1] = -1/1250
     """
-    for widths in FROZEN_WIDTHS if kind == "frozen" else WIDTHS:
+    choice = IDLE_WIDTHS if kind in ("frozen", "zero") else WIDTHS
+    if kind == "frozen" and is_masked:
+        choice = IDLE_WIDTHS[1:]  # the weights of the only unit would have no use
+    for widths in choice:
         network = mlp(widths, bias=False)
-        partition = _partition(network)
         if kind == "frozen":
-            network = network.freeze("h1", 0, 1)
-        graph = step_graph(network, optimizer, 1)
-        for theta in _points(network, partition, kind):
-            state = _state(optimizer, network, partition, theta, start)
+            network = network.freeze("h1", IDLE, 1)
+        graph = step_graph(_trained(network, is_masked), optimizer, 1)
+        for theta in _points(network, kind):
+            state = _state(optimizer, network, theta, start)
             for law, value, is_exact in _laws(optimizer, network, graph, kind, theta, state):
                 if value != "0":
                     return Counterexample(
-                        optimizer, network, kind, theta, state, law, value, is_exact
+                        optimizer, network, is_masked, kind, theta, state, law, value, is_exact
                     )
     return None
 
 
-def _inputs(width: int) -> Array:
-    """One sample, 1, 2, …."""
-    return np.arange(1, 1 + width).reshape(1, width)
+def _trained(network: Architecture, is_masked: bool) -> Architecture:
+    """The network, with masks if it has some."""
+    if not is_masked:
+        return network
+    return masked_mlp(tuple(network.sizes.values()), bias=False, frozen=network.frozen)
+
+
+def _sample(network: Architecture, is_masked: bool) -> Array:
+    """One sample, 1, 2, …, and its masks."""
+    counted = range(1, 1 + network.input_shape[0])
+    return np.array([[*counted, *(_masks(network) if is_masked else ())]])
+
+
+def _masks(network: Architecture) -> list[int]:
+    """1, 0, 1, … in each hidden layer."""
+    hidden = [n for axis, n in network.sizes.items() if axis.startswith("h")]
+    return [1 - unit % 2 for n in hidden for unit in range(n)]
 
 
 def _partition(network: Architecture) -> dict[str, AxisPartition]:
@@ -138,17 +166,28 @@ def _partition(network: Architecture) -> dict[str, AxisPartition]:
     return make_partition(network.sizes, hidden)
 
 
-def _points(
-    network: Architecture, partition: Mapping[str, AxisPartition], kind: Kind
-) -> Iterator[Numbers]:
+def _set(network: Architecture, kind: Kind) -> Manifold:
+    """The set, for a leaf and M_F that of increments."""
+    match kind:
+        case "frozen":
+            return frozen(network)
+        case "zero":
+            return zero(network, {"h1": [IDLE]})
+        case "equitable":
+            return equitable(network, _partition(network))
+        case _:
+            return block_constant(network, _partition(network))
+
+
+def _points(network: Architecture, kind: Kind) -> Iterator[Numbers]:
     manifold: Manifold
     match kind:
         case "frozen":
             manifold = ambient(network)
-        case "constant":
-            manifold = block_constant(network, partition)
+        case "leaf":
+            manifold = _set(network, "equitable")
         case _:
-            manifold = equitable(network, partition)
+            manifold = _set(network, kind)
     rng = np.random.default_rng(0)
     for trial in range(TRIALS):
         free = {
@@ -161,12 +200,11 @@ def _points(
 def _state(
     optimizer: Optimizer,
     network: Architecture,
-    partition: Mapping[str, AxisPartition],
     theta: Numbers,
     start: Start,
 ) -> Numbers:
     state: dict[str, Array] = {}
-    flat = equitable(network.unfrozen(), partition)
+    flat = equitable(network.unfrozen(), _partition(network))
     mixed = flat.embed({name: np.full(s, int("Z" in name)) for name, s in flat.free_shapes.items()})
     for p, w in theta.items():
         for slot in optimizer.slots(w.ndim):
@@ -199,7 +237,7 @@ def _laws(
         given[f"{SCALAR}:{name}"] = np.array(value, dtype=object)
     for name, shape in graph.input_shapes.items():
         if name == "x":
-            given[name] = _inputs(shape[-1])
+            given[name] = _sample(network, shape[-1] > network.input_shape[0])
         elif name.startswith("adjoint:"):
             given[name] = np.ones(shape, dtype=int)
     needed = {*graph.input_shapes, *graph.parameter_shapes}
@@ -210,18 +248,9 @@ def _laws(
         return
     except ValueSystemError:
         after, is_exact = Evaluator(graph, BALL)(given), False
-    partition = _partition(network)
-    manifold: Manifold
-    match kind:
-        case "frozen":
-            manifold = frozen(network)
-        case "equitable":
-            manifold = equitable(network, partition)
-        case _:
-            manifold = block_constant(network, partition)
     is_step = kind in ("leaf", "frozen")
     numbers = RATIONAL if is_exact else BALL
-    for law in manifold.constraints():
+    for law in _set(network, kind).constraints():
         entries = {p: after[f"{NEXT}:{p}"] for p in theta}
         if is_step:
             before = {p: numbers.array(w) for p, w in theta.items()}

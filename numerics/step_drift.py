@@ -1,9 +1,9 @@
 """How far training in floating point leaves the sets that exact steps keep (E7).
 
-One ensemble of three networks is trained on the same mini-batches: one from IE∩OE off BC, one from
-BC, one with a dead unit. What is measured is relative: the part of the step from the start that is
-normal to the leaf, the normal part of the parameters for IE∩OE and BC, the largest move of a
-parameter into the dead unit.
+One ensemble of four networks is trained on the same mini-batches: one from IE∩OE off BC, one from
+BC, one with a dead unit, one with a zero unit. What is measured is relative: the part of the step
+from the start that is normal to the leaf, the normal part of the parameters for IE∩OE and BC, the
+largest move of a parameter into the dead unit, the largest parameter of the zero unit.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from theory.manifold import block_constant, equitable
 from theory.optimizer import Optimizer
 from theory.partition import AxisPartition, make_partition
 from theory.zoo import mlp
+from theory.zoo.masked import masked_mlp
 
-SAMPLES, BATCH, SPREAD = 64, 8, 3
-DEAD = 0  # of the first layer, in the third network
+SAMPLES, BATCH, SPREAD = 64, 8, 4
+DEAD, ZERO = 0, 4  # of the first layer, in the third network and in the fourth
+DROPPED = 0.2  # of all hidden units
 
 
 def network() -> tuple[Architecture, dict[str, AxisPartition]]:
@@ -45,8 +47,17 @@ def task() -> Task:
     return Task("teacher", x, np.tanh(x @ rng.normal(size=(4, 9))) @ rng.normal(size=(9, 2)))
 
 
+def masked_task(steps: int, seed: int) -> Task:
+    """The data of :func:`task` again and again, each time with fresh masks."""
+    data, rng = task(), np.random.default_rng((seed, 3))
+    chosen = rng.integers(SAMPLES, size=steps * BATCH)
+    hidden = sum(n for axis, n in network()[0].sizes.items() if axis.startswith("h"))
+    masks = (rng.random((steps * BATCH, hidden)) >= DROPPED) / (1 - DROPPED)
+    return Task("teacher", np.concatenate([data.x[chosen], masks], axis=1), data.y[chosen])
+
+
 def starts(seed: int) -> Weights:
-    """The three networks, stacked along a leading axis."""
+    """The four networks, stacked along a leading axis."""
     net, clones = network()
     drawn = initial_parameters(net, seed, ensemble=(SPREAD,))
     for w in drawn.values():  # biases are drawn as 0
@@ -55,10 +66,17 @@ def starts(seed: int) -> Weights:
     found = equitable(net, clones).project(drawn)
     for p in found:
         found[p][1] = constant[p][1]
-        found[p][2] = drawn[p][2]
+        found[p][2:] = drawn[p][2:]
     # inputs are bounded by 1, so the bias settles the sign of the pre-activation
     found["b1"][2, DEAD] = -1.0 - np.abs(found["W1"][2, :, DEAD]).sum()
+    for entries in _of_zero_unit(found):
+        entries[...] = 0
     return found
+
+
+def _of_zero_unit(parameters: Weights) -> tuple[Array, ...]:
+    own = _member(parameters, 3)
+    return own["W1"][..., ZERO], own["b1"][..., ZERO], own["W2"][..., ZERO, :]
 
 
 def float_drift(
@@ -67,14 +85,16 @@ def float_drift(
     *,
     steps: int = 1000,
     seed: int = 0,
+    is_masked: bool = False,
 ) -> dict[Kind, float]:
-    """Relative distances from the four sets after training from points of them.
+    """Relative distances from the five sets after training from points of them.
 
     Args:
         optimizer: by which rule.
         start: of the state; see :mod:`numerics.step_invariance`.
         steps: number of mini-batches.
         seed: of weights, order and noise.
+        is_masked: whether hidden units are dropped, with fresh masks for each sample of each step.
 
     Raises:
         ValueSystemError: if training diverges.
@@ -88,8 +108,10 @@ def float_drift(
     state = initial_state(optimizer, before, lead=1)
     for name, value in _untied(optimizer, start, seed).items():
         state[name] = state[name] + value
+    trained = masked_mlp(tuple(net.sizes.values()), "relu") if is_masked else net
+    data = masked_task(steps, seed) if is_masked else task()
     run = train(
-        *(net, optimizer, MSE, before, task()),
+        *(trained, optimizer, MSE, before, data),
         steps=steps,
         batch_size=BATCH,
         seed=seed,
@@ -104,6 +126,7 @@ def float_drift(
         "equitable": _share(flat.normal_part(_member(after, 0)), _member(after, 0)),
         "constant": _share(constant.normal_part(_member(after, 1)), _member(after, 1)),
         "frozen": into,
+        "zero": max(float(np.abs(entries).max()) for entries in _of_zero_unit(after)),
     }
 
 

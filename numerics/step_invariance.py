@@ -10,8 +10,10 @@ after it is what was assumed before, and all further steps follow.
     equitable   IE∩OE
     constant    BC
     frozen      M_F: parameters into a frozen unit do not move
+    zero        M_0: all parameters of a zero unit stay 0
 
-A state is *tied* if it is block-constant (for frozen units: 0 where linear in past gradients);
+A state is *tied* if it is block-constant, so 0 for zero units (for frozen units: 0 where linear in
+past gradients);
 *equitable* if what is linear in past gradients lies in IE∩OE only; *free* if it is arbitrary.
 Shampoo's statistics are tied if they are block-constant up to a multiple of the unit matrix.
 """
@@ -39,9 +41,9 @@ from theory.primitives import Input, Parameter, Shape
 from theory.rewrite import substitute
 from theory.tracing import Traced, record, trace
 
-Kind = Literal["leaf", "equitable", "constant", "frozen"]
+Kind = Literal["leaf", "equitable", "constant", "frozen", "zero"]
 Start = Literal["tied", "equitable", "free"]
-KINDS: tuple[Kind, ...] = ("leaf", "equitable", "constant", "frozen")
+KINDS: tuple[Kind, ...] = ("leaf", "equitable", "constant", "frozen", "zero")
 ONE = AxisPartition(1, ((0,),))
 
 
@@ -75,6 +77,7 @@ def prove_kept(
     kind: Kind,
     *,
     start: Start = "tied",
+    plain: Architecture | None = None,
     bits: float = 60,
     seed: int = 0,
 ) -> Kept:
@@ -83,9 +86,10 @@ def prove_kept(
     Args:
         architecture: with frozen units for ``kind="frozen"``.
         optimizer: whose step.
-        partition: blocks of clones; not used for frozen units.
+        partition: blocks of clones, for ``kind="zero"`` zero units; not used for frozen units.
         kind: of set.
         start: in which set the state starts.
+        plain: the architecture without masks, if it has some: the sets are those of this one.
         bits: the error is at most 2^-bits.
         seed: chooses primes, point and functions.
 
@@ -105,7 +109,7 @@ def prove_kept(
     if start == "tied" and kind == "equitable" and has_momentum(optimizer, architecture):
         closing = ("tied", "equitable")
     for state in closing:
-        graph = step_residuals(architecture, optimizer, partition, kind, state)
+        graph = step_residuals(architecture, optimizer, partition, kind, state, plain)
         found = vanishes(graph, bits=bits, seed=seed)
         if found.verdict == "holds":
             return Kept(kind, start, state, found)
@@ -124,10 +128,11 @@ def step_residuals(
     partition: Partition,
     kind: Kind,
     start: Start,
+    plain: Architecture | None = None,
 ) -> Graph:
     """Everything that must vanish if a step keeps the set and the state stays where it starts."""
     builder = Builder()
-    sets = _Sets(architecture, optimizer, partition, kind, start)
+    sets = _Sets(plain or architecture, optimizer, partition, kind, start)
     theta = sets.point(builder)
     state = sets.state(builder, theta)
     slopes = gradient_function(builder, architecture, num_samples(architecture))
@@ -161,8 +166,7 @@ class _Sets:
         shapes = self.architecture.parameter_shapes
         if self.kind == "frozen":
             return {p: record(builder, Parameter(p, shape)) for p, shape in shapes.items()}
-        is_constant = self.kind == "constant"
-        make = block_constant if is_constant else equitable
+        make = block_constant if self.kind in ("constant", "zero") else equitable
         return embedded(builder, make(self.architecture, self.partition), "point")
 
     def of_parameters(

@@ -12,7 +12,7 @@ from proofs_check.claims import load_claims
 README = Path(__file__).parents[1] / "README.md"
 FAMILIES = {
     "P6": ("one claim a layer", "modular cloning, layer by layer"),
-    "E7": ("one claim a row", "what each optimizer keeps, in the table below"),
+    "E7": ("one claim a cell", "what each optimizer keeps, in the table below"),
 }
 
 

@@ -187,6 +187,15 @@ def test_rules_without_a_model_in_pytorch_are_their_formulas():
     _, _, found = one_step(rules.centralised_sgd())
     assert found["W2"].sum(axis=0) == pytest.approx(start["W2"].sum(axis=0))
     assert close({"b1": found["b1"]}, {"b1": start["b1"] - 0.02 * g["b1"]})
+    _, _, found = one_step(rules.unit_clipped_sgd())
+    for p in ("W1", "W2", "W3"):
+        size, slope = (np.maximum(1e-3, np.linalg.norm(a[p], axis=0)) for a in (start, g))
+        assert found[p] == pytest.approx(
+            start[p] - 0.02 * g[p] * np.minimum(1, 0.01 * size / slope)
+        )
+    assert close(
+        {"b1": found["b1"]}, {"b1": start["b1"] - 2e-7 * g["b1"] / np.linalg.norm(g["b1"])}
+    )
     _, _, found = one_step(rules.lamb())
     for p in ("W1", "W2", "W3"):  # the biases start at 0, and stay there
         u = g[p] / (abs(g[p]) + 1e-8) + 0.01 * start[p]
@@ -244,8 +253,8 @@ ALL = [
     for name in (
         *("sgd", "heavy_ball", "nesterov", "sgd_l2", "heavy_ball_l2", "sgd_l1", "sign_sgd"),
         *("lion", "lion_decay", "l2_init", "rmsprop", "adagrad", "adam", "adamw", "adam_l2"),
-        *("adafactor", "clipped_sgd", "value_clipped_sgd", "centralised_sgd", "lars"),
-        *("lars_decay", "lamb", "muon", "shampoo", "sam", "asam"),
+        *("adafactor", "clipped_sgd", "value_clipped_sgd", "unit_clipped_sgd", "centralised_sgd"),
+        *("lars", "lars_decay", "lamb", "muon", "shampoo", "sam", "asam"),
     )
 ]
 

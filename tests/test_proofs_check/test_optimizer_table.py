@@ -1,21 +1,29 @@
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 
+import numpy as np
 import pytest
 
+from numerics.step_counterexample import find_counterexample
 from numerics.step_invariance import KINDS
 from proofs_check.claim import Settings
-from proofs_check.claims.e7_optimizers import CLAIMS, in_float64, none_kept
+from proofs_check.claims.e7_optimizers import CLAIMS, changed, in_float64
 from proofs_check.claims.p7_optimizers import KEPT, UPDATES, broken_law
 from proofs_check.evidence import Verdict
-from proofs_check.optimizer_table import MARKS, ROWS, kept_cell, left_cell, markdown
+from proofs_check.optimizer_table import CELLS, MARKS, ROWS, kept_cell, left_cell, markdown
 from theory import optimizer as rules
+from theory.optimizer.continual_backprop import least_useful, utility
 
+IDLE = ("frozen", "zero")
 BY_ID = {row.id: row for row in ROWS}
 
 
-def test_every_row_is_a_claim_and_a_line_of_the_table():
-    assert [claim.id for claim in CLAIMS] == [f"E7.{row.id}" for row in ROWS]
+def test_every_cell_is_a_claim_and_every_row_a_line_of_the_table():
+    cells = [(row, kind) for row in ROWS for kind in KINDS if row.mark(kind) != "-"]
+    assert [claim.id for claim in CLAIMS] == [f"E7.{row.id}.{CELLS[k]}" for row, k in cells]
+    for claim, (row, kind) in zip(CLAIMS, cells, strict=True):
+        assert (claim.expected is Verdict.PROVED) == (kind in row.kept)
     assert len(BY_ID) == len(ROWS)
     lines = markdown().splitlines()
     for row in ROWS:
@@ -25,7 +33,10 @@ def test_every_row_is_a_claim_and_a_line_of_the_table():
         assert set(row.marks) <= set(MARKS)
 
 
-@pytest.mark.parametrize("name", ["sgd-l2", "lamb", "sgd-l1", "asam", "lion.equitable"])
+@pytest.mark.parametrize(
+    "name",
+    ["sgd-l2", "lamb", "sgd-l1", "asam", "agc", "dropout", "continual-backprop", "lion.equitable"],
+)
 def test_cells_are_as_marked(name):
     row = BY_ID[name]
     assert all(kept_cell(row, kind, 0).verdict is Verdict.PROVED for kind in row.kept)
@@ -33,20 +44,64 @@ def test_cells_are_as_marked(name):
 
 
 def test_a_wrong_mark_is_seen():
-    wrong = replace(BY_ID["sgd-l1"], marks="xkkx")
+    wrong = replace(BY_ID["sgd-l1"], marks="xkkxk")
     assert kept_cell(wrong, "equitable", 0).verdict is Verdict.REFUTED
-    enclosed = replace(BY_ID["sgd-l1"], marks="xekx")
+    enclosed = replace(BY_ID["sgd-l1"], marks="xekxk")
     assert left_cell(enclosed, "equitable", 0).verdict is Verdict.UNKNOWN
     too_bad = replace(BY_ID["noisy-sgd"], optimizer=rules.sgd_l2())
-    assert none_kept(too_bad, Settings()).verdict is Verdict.PROVED
+    assert left_cell(too_bad, "equitable", 0).verdict is Verdict.PROVED
 
 
 def test_rounding_that_is_not_rounding_is_seen():
-    wrong = replace(BY_ID["noisy-sgd"], marks="kxxx", id="sgd")
+    wrong = replace(BY_ID["noisy-sgd"], marks="kxxxx", id="sgd")
     assert in_float64(wrong, Settings()).verdict is Verdict.REFUTED
 
 
 def test_classes_keep_what_they_should_and_no_more():
     for (_, update), kinds in zip(UPDATES, KEPT, strict=True):
         law = partial(broken_law, update)
-        assert tuple(k for k in KINDS if k != "frozen" and law(k) is None) == kinds
+        assert tuple(k for k in KINDS if k not in IDLE and law(k) is None) == kinds
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["sgd", "adam", "muon", "span"])
+def test_every_false_variant_is_refuted(name, kind):
+    changes = (rules.own_pulls, rules.noisy_gradients)
+    if kind not in IDLE:
+        changes = (rules.entrywise_rates, rules.noisy_gradients)
+    for change in changes:
+        assert changed(BY_ID[name], kind, change, Settings()).verdict is Verdict.REFUTED
+
+
+def test_centralised_gradients_revive_a_zero_unit():
+    """Its outgoing weights get minus the mean gradient of the other sources."""
+    found = find_counterexample(rules.centralised_sgd(), "zero")
+    assert found is not None
+    w1, w2 = found.theta["W1"], found.theta["W2"]
+    assert w1[0, 0] == w2[0, 0] == 0
+    slope = w1[0, 1] ** 2  # of the other outgoing weight; x and the adjoint are 1, φ(z) = z²
+    assert Fraction(found.value) == Fraction("0.02") * slope / 2
+
+
+def test_the_unit_that_continual_backprop_replaces_is_of_least_utility():
+    for kind in KINDS:
+        found = find_counterexample(rules.replacing_sgd(), kind)
+        assert found is not None
+        h = (np.array([[1]]) @ found.theta["W1"]) ** 2
+        if kind == "frozen":
+            h[..., 0] = 1
+        before = np.zeros(h.shape[-1], dtype=int)
+        u = utility(before, h, found.theta["W2"], Fraction(0))
+        mask = least_useful(u, np.ones(h.shape[-1], dtype=bool), np.array(1))
+        assert mask.tolist() == [1] + [0] * (len(mask) - 1)
+        assert found.replay() == found.value
+
+
+def test_masks_are_in_the_counterexample_of_dropout():
+    found = find_counterexample(rules.sgd(), "constant", is_masked=True)
+    assert found is not None
+    assert found.to_json()["masks"] == ["1", "0"]
+    # the dropped clone has no gradient, the other one has 2 w x v
+    w, v = found.theta["W1"][0, 0], found.theta["W2"][0, 0]
+    assert Fraction(found.value) == -Fraction("0.02") * 2 * w * v
+    assert find_counterexample(rules.sgd(), "frozen", is_masked=True) is None

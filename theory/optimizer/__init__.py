@@ -8,15 +8,18 @@ from theory.optimizer.adaptive import adamw as adamw
 from theory.optimizer.adaptive import rmsprop as rmsprop
 from theory.optimizer.arbitrary import arbitrary_decay as arbitrary_decay
 from theory.optimizer.arbitrary import arbitrary_increment as arbitrary_increment
+from theory.optimizer.arbitrary import arbitrary_span as arbitrary_span
 from theory.optimizer.arbitrary import arbitrary_update as arbitrary_update
 from theory.optimizer.arbitrary import silent_increment as silent_increment
 from theory.optimizer.base import Optimizer as Optimizer
 from theory.optimizer.base import Slot as Slot
+from theory.optimizer.continual_backprop import replacing_sgd as replacing_sgd
 from theory.optimizer.layerwise import centralised_sgd as centralised_sgd
 from theory.optimizer.layerwise import clipped_sgd as clipped_sgd
 from theory.optimizer.layerwise import lamb as lamb
 from theory.optimizer.layerwise import lars as lars
 from theory.optimizer.layerwise import lars_decay as lars_decay
+from theory.optimizer.layerwise import unit_clipped_sgd as unit_clipped_sgd
 from theory.optimizer.layerwise import value_clipped_sgd as value_clipped_sgd
 from theory.optimizer.matrixwise import any_muon as any_muon
 from theory.optimizer.matrixwise import any_shampoo as any_shampoo
@@ -24,6 +27,7 @@ from theory.optimizer.matrixwise import muon as muon
 from theory.optimizer.matrixwise import shampoo as shampoo
 from theory.optimizer.perturbed import entrywise_rates as entrywise_rates
 from theory.optimizer.perturbed import noisy_gradients as noisy_gradients
+from theory.optimizer.perturbed import own_pulls as own_pulls
 from theory.optimizer.sgd import heavy_ball as heavy_ball
 from theory.optimizer.sgd import heavy_ball_l2 as heavy_ball_l2
 from theory.optimizer.sgd import l2_init as l2_init

@@ -55,3 +55,20 @@ def arbitrary_update() -> Optimizer:
         return PHI(z), {"s": PSI(z)}
 
     return Optimizer("U(θ, s, g)", exact_numbers(a=1, b=1, c=1), rule, like("momentum", "s"))
+
+
+def arbitrary_span() -> Optimizer:
+    """θ' = θ + a z + b g, z' = c z + d g: any combination of past gradients.
+
+    z stands for all past gradients. They lie in BC, and so does what they span; an arbitrary z of
+    BC is as good as any number of them, with coefficients that are functions of anything: losses,
+    inner products, all parameters. Line search, conjugate gradients, L-BFGS from a multiple of
+    the identity and averages of past points are of this form.
+    """
+
+    def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
+        return w + h["a"] * s["z"] + h["b"] * g, {"z": h["c"] * s["z"] + h["d"] * g}
+
+    return Optimizer(
+        "any span of gradients", exact_numbers(a=1, b=1, c=1, d=1), rule, like("momentum", "z")
+    )

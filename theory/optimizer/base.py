@@ -77,6 +77,11 @@ def constant(step: int, h: Scalars) -> Scalars:
     return h
 
 
+def unchanged(theta: Arrays, state: Arrays) -> Arrays:
+    """θ itself."""
+    return theta
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """A rule by which parameters move, PyTorch's conventions wherever PyTorch has it.
@@ -89,6 +94,8 @@ class Optimizer:
         slots: the state of a parameter, from its number of axes.
         slopes: ``(θ, gradient function, h)`` to the gradients that the rule is given.
         schedule: ``(step, hyperparameters)`` to the scalars ``h``; steps count from 1.
+        finish: ``(θ', state')`` to the parameters at the end of the step, for what is done to
+            several tensors together.
 
     Raises:
         OptimizerError: if the name is empty.
@@ -100,6 +107,7 @@ class Optimizer:
     slots: Slots = stateless
     slopes: Callable[[Arrays, Gradient, Scalars], Arrays] = at_the_point
     schedule: Callable[[int, Scalars], Scalars] = constant
+    finish: Callable[[Arrays, Arrays], Arrays] = unchanged
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -160,7 +168,7 @@ class Optimizer:
             own = {name: state[f"{name}:{p}"] for name in names}
             moved[p], after = self.rule(w, slopes[p], own, h)
             kept |= {f"{name}:{p}": after[name] for name in names}
-        return moved, kept
+        return self.finish(moved, kept), kept
 
     def __repr__(self) -> str:
         numbers = ", ".join(f"{name}={value}" for name, value in self.hyperparameters.items())

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from theory.optimizer.base import Arrays, Optimizer, Scalars, exact_numbers, like
+
 
 def utility(before: Any, activations: Any, outgoing: Any, decay: Any) -> Any:
     """u' = ρ u + (1 - ρ) mean over samples of |h_v| · Σ_k |w_vk|.
@@ -99,3 +101,25 @@ def corrected_bias(bias: Any, outgoing: Any, mean_activation: Any, mask: Any) ->
     array([8.])
     """
     return bias + np.sum((mask * mean_activation)[..., :, None] * outgoing, axis=-2)
+
+
+def replacing_sgd(unit: int = 0) -> Optimizer:
+    """A step of SGD after which one unit of the first hidden layer of an MLP is replaced.
+
+    The step of Continual Backprop at which a unit is due, with the names of
+    :func:`theory.zoo.mlp`; fresh weights are the state ``fresh``, a fresh bias is 0.
+    """
+
+    def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
+        return w - h["rate"] * g, s
+
+    def finish(theta: Arrays, state: Arrays) -> Arrays:
+        found = dict(theta)
+        mask = np.eye(theta["W1"].shape[-1], dtype=int)[unit]
+        found["W1"], found["W2"] = replace(theta["W1"], theta["W2"], state["fresh:W1"], mask)
+        if "b1" in theta:
+            found["b1"] = theta["b1"] * (1 - mask)
+        return found
+
+    slots = like("noise", "fresh")
+    return Optimizer("Continual Backprop", exact_numbers(rate="0.02"), rule, slots, finish=finish)

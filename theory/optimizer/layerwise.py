@@ -1,4 +1,4 @@
-"""Rules with a number for each tensor, or for all tensors together: norms, clipping, centring."""
+"""Rules with a number for each unit or tensor, or for all together: norms, clipping, centring."""
 
 from __future__ import annotations
 
@@ -44,6 +44,25 @@ def value_clipped_sgd() -> Optimizer:
         return w - h["rate"] * (g - above + below), s
 
     return Optimizer("clipping (value)", exact_numbers(rate="0.02", clip="0.01"), rule)
+
+
+def unit_clipped_sgd() -> Optimizer:
+    """θ' = θ - η g min(1, c max(‖θ‖, ε) / max(‖g‖, δ)), norms of each target's incoming weights.
+
+    Adaptive gradient clipping (Brock et al. 2021). Weights are matrices (source, target); a vector
+    is clipped as a whole.
+    """
+
+    def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
+        size, slope = np.maximum(_unit_norm(w), h["eps"]), np.maximum(_unit_norm(g), h["delta"])
+        return w - h["rate"] * g * np.minimum(1, h["clip"] * size / slope), s
+
+    numbers = exact_numbers(rate="0.02", clip="0.01", eps="1e-3", delta="1e-6")
+    return Optimizer("clipping (unit-wise, AGC)", numbers, rule)
+
+
+def _unit_norm(a: Any) -> Any:
+    return norm(a) if a.ndim < 2 else np.sqrt(np.sum(a * a, axis=-2, keepdims=True))
 
 
 def centralised_sgd() -> Optimizer:

@@ -1,4 +1,4 @@
-"""Optimizers that treat clones differently: what no set of cloned units survives."""
+"""Optimizers that treat entries differently: what no set of clones or of idle units survives."""
 
 from __future__ import annotations
 
@@ -32,3 +32,16 @@ def noisy_gradients(optimizer: Optimizer) -> Optimizer:
         return moved, {**after, "xi": s["xi"]}
 
     return replace(optimizer, name=f"{optimizer.name}, noisy gradients", rule=rule, slots=slots)
+
+
+def own_pulls(optimizer: Optimizer) -> Optimizer:
+    """An optimizer after whose step each entry is moved by a number of its own."""
+
+    def slots(ndim: int) -> tuple[Slot, ...]:
+        return (*optimizer.slots(ndim), *like("noise", "pull")(ndim))
+
+    def rule(w: Any, g: Any, s: Arrays, h: Scalars) -> tuple[Any, Arrays]:
+        moved, after = optimizer.rule(w, g, s, h)
+        return moved + s["pull"], {**after, "pull": s["pull"]}
+
+    return replace(optimizer, name=f"{optimizer.name}, pulled", rule=rule, slots=slots)
