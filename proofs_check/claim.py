@@ -170,9 +170,15 @@ def select(claims: Iterable[Claim], ids: Iterable[str]) -> tuple[Claim, ...]:
     wanted = tuple(ids)
     for name in wanted:
         if not any(_named(claim, name) for claim in known):
-            ids_known = ", ".join(claim.id for claim in known)
+            ids_known = ", ".join(dict.fromkeys(row_of(claim) for claim in known))
             raise ClaimError(f"id {name!r}: no such claim; the claims are {ids_known}")
     return tuple(c for c in known if not wanted or any(_named(c, name) for name in wanted))
+
+
+def row_of(claim: Claim) -> str:
+    """The id without the cell, ``E7.adamw`` of ``E7.adamw.leaf``; ``P6.bias`` is no cell."""
+    row, _, _ = claim.id.rpartition(".")
+    return row if "." in row else claim.id
 
 
 def _named(claim: Claim, name: str) -> bool:

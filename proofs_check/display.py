@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import typer
 
 from proofs_check.certificate_words import certificate_lines
-from proofs_check.claim import Claim
+from proofs_check.claim import Claim, row_of
 from proofs_check.evidence import Verdict
 from proofs_check.prove import Answer
 from proofs_check.result import ClaimResult, Outcome
@@ -19,34 +21,75 @@ from theory.modules import NotCertified
 
 MAX_WIDTH = 160  # of a line of a counterexample; --json has it in full
 
+EXPECTED = "as expected"
 COLOURS = {Verdict.PROVED: "green", Verdict.REFUTED: "red", Verdict.UNKNOWN: "yellow"}
 
 
 def show_claims(claims: Sequence[Claim]) -> None:
-    """List claims: id, expected verdict, title, place in the paper."""
-    rows = [(c.id, c.expected.value, c.title, c.where) for c in claims]
+    """List claims: id, expected verdict, title, place in the paper; one line a row of a table."""
+    rows = []
+    for row, group in groupby(claims, row_of):
+        cells = list(group)
+        if len(cells) == 1:
+            claim = cells[0]
+            rows.append((claim.id, claim.expected.value, claim.title, claim.where))
+            continue
+        verdicts = [claim.expected for claim in cells]
+        rows.append((f"{row}.…", _counted(verdicts), _by_verdict(cells), cells[0].where))
     _table(("id", "expected", "claim", "where"), rows)
 
 
+def _counted(verdicts: Sequence[Verdict]) -> str:
+    """``3 proved, 2 refuted``."""
+    counts = Counter(verdict.value for verdict in verdicts)
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _by_verdict(cells: Sequence[Claim]) -> str:
+    """``proved: IEOE, BC; refuted: leaf``."""
+    named: dict[str, list[str]] = {}
+    for claim in cells:
+        named.setdefault(claim.expected.value, []).append(claim.id.rpartition(".")[2])
+    return "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in named.items())
+
+
 def show_results(results: Sequence[ClaimResult]) -> None:
-    """List verdicts, then what is not as expected, then the count."""
-    rows = [
-        (
-            result.claim.id,
-            result.verdict.value,
-            "-" if result.level in (None, "proved") else str(result.level),
-            "as expected" if result.is_as_expected else "NOT AS EXPECTED",
-            f"{result.seconds:.1f} s",
-            result.claim.title,
-        )
-        for result in results
-    ]
+    """List verdicts, then what is not as expected, then the count.
+
+    A row of a table is one line with its weakest level if all its cells are as expected.
+    """
+    rows = []
+    for row, group in groupby(results, lambda result: row_of(result.claim)):
+        cells = list(group)
+        if len(cells) == 1 or not all(result.is_as_expected for result in cells):
+            rows += [_result_row(result) for result in cells]
+            continue
+        weakest = min(cells, key=lambda result: result.evidence.strength)
+        time = sum(result.seconds for result in cells)
+        verdicts, named = [r.verdict for r in cells], _by_verdict([r.claim for r in cells])
+        level = _level_words(weakest)
+        rows.append((f"{row}.…", _counted(verdicts), level, EXPECTED, f"{time:.1f} s", named))
     _table(("id", "verdict", "level", "", "time", "claim"), rows)
     for result in results:
         for problem in result.problems:
             typer.secho(f"{result.claim.id}: {problem}", fg="red")
     good = sum(result.is_as_expected for result in results)
     typer.echo(f"{good} of {len(results)} claims as expected")
+
+
+def _level_words(result: ClaimResult) -> str:
+    return "-" if result.level in (None, "proved") else str(result.level)
+
+
+def _result_row(result: ClaimResult) -> tuple[str, ...]:
+    return (
+        result.claim.id,
+        result.verdict.value,
+        _level_words(result),
+        EXPECTED if result.is_as_expected else "NOT AS EXPECTED",
+        f"{result.seconds:.1f} s",
+        result.claim.title,
+    )
 
 
 def show_evidence(results: Sequence[ClaimResult]) -> None:
