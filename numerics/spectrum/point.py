@@ -1,4 +1,4 @@
-"""Whether parameters are block-constant, and by how much they are not."""
+"""Whether a point is one at which clones agree, in their parameters and their gradients."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from numerics.evaluate import Evaluator
 from numerics.spectrum.errors import SpectrumError
 from numerics.systems.float64 import Float64
 from numerics.systems.system import Array, NumberSystem
 from theory.architecture import Architecture
+from theory.backprop import gradient
 from theory.partition import Partition
 
 ROUNDING = 2.0**-40
-"""Largest difference of clones, relative to the parameter's largest entry, that counts as none."""
+"""Largest difference of clones, relative to the array's largest entry, that counts as none."""
+GRADIENT_ROUNDING = 2.0**-26
+"""The same for gradients, which are computed: far above their rounding, far below a difference."""
 
 
 def check_block_constant(
     architecture: Architecture,
     partition: Partition,
-    parameters: Mapping[str, Array],
+    point: Mapping[str, Array],
     system: NumberSystem,
 ) -> None:
     """Refuse a point at which clones differ: by more than rounding in floats, at all elsewhere.
@@ -27,19 +31,15 @@ def check_block_constant(
     Args:
         architecture: the network.
         partition: its blocks.
-        parameters: arrays of the system's numbers ``(…, *shape)``.
+        point: parameters ``(…, *shape)`` and inputs ``x (samples, …)``, the system's numbers.
         system: the number system.
 
     Raises:
         SpectrumError: if entries between the same blocks differ.
     """
-    for p, names in architecture.parameters.items():
-        values = parameters[p]
-        first = values
-        for k, axis in enumerate(names):
-            blocks = partition[axis].blocks
-            representative = [blocks[i][0] for i in partition[axis].block_of]
-            first = np.take(first, representative, axis=k - len(names))
+    for p, names in (*architecture.parameters.items(), ("x", architecture.inputs)):
+        values = point[p]
+        first = _first_clones(values, names, partition)
         if not isinstance(system, Float64):
             if (values != first).any():
                 where = tuple(int(n) for n in np.argwhere(values != first)[0])
@@ -52,7 +52,58 @@ def check_block_constant(
         size = np.abs(values).max(initial=0.0)
         if away > ROUNDING * size:
             raise SpectrumError(
-                f"parameter {p!r}: entries between the same blocks differ by {away:.3g}, the "
+                f"{p!r}: entries between the same blocks differ by {away:.3g}, the "
                 f"largest entry is {size:.3g}: not block-constant, where the blocks couple; "
                 "block_constant(architecture, partition).project gives the nearest such point"
             )
+
+
+def check_smooth(
+    architecture: Architecture,
+    partition: Partition,
+    point: Mapping[str, Array],
+    system: NumberSystem,
+    lead: int,
+    seed: int,
+) -> None:
+    """Refuse a point at which clones get different gradients, as a maximum over clones gives them.
+
+    Where clones may be exchanged, that happens only at a kink. Balls do not decide it: there a
+    kink shows as a wide enclosure.
+
+    Args:
+        architecture: whose clones may be exchanged.
+        partition: its blocks.
+        point: block-constant parameters, and inputs ``x``.
+        system: the number system.
+        lead: number of leading axes.
+        seed: of an output adjoint.
+
+    Raises:
+        SpectrumError: if gradients between the same blocks differ.
+    """
+    samples = len(point["x"])
+    graph = gradient(architecture.graph(samples))
+    rng = np.random.default_rng(seed)
+    adjoint = rng.integers(-9, 10, size=(samples, *architecture.output_shape))
+    found = Evaluator(graph, system, lead=lead)({**point, "adjoint:y": system.array(adjoint)})
+    for p, names in architecture.parameters.items():
+        slope = found[f"grad:{p}"]
+        first = _first_clones(slope, names, partition)
+        differs = slope != first
+        if isinstance(system, Float64):
+            differs = np.abs(slope - first) > GRADIENT_ROUNDING * np.abs(slope).max(initial=0.0)
+        if differs.any():
+            raise SpectrumError(
+                f"{architecture.name}: clones get different gradients in {p!r}: the network has a "
+                "kink at this point, as a maximum over equal clones has"
+            )
+
+
+def _first_clones(values: Array, names: tuple[str, ...], partition: Partition) -> Array:
+    """Every entry replaced by that between the first units of its blocks."""
+    for k, axis in enumerate(names):
+        blocks = partition[axis].blocks
+        representative = [blocks[i][0] for i in partition[axis].block_of]
+        values = np.take(values, representative, axis=k - len(names))
+    return values

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numerics.evaluate import Evaluator
 from numerics.losses import Loss
 from numerics.spectrum.adjoint import output_adjoint
 from numerics.spectrum.block import TransverseBlock
-from numerics.spectrum.exchange import linked_sites
-from numerics.spectrum.normal_space import normal_components
-from numerics.spectrum.point import check_block_constant
+from numerics.spectrum.dense_units import dense_blocks
+from numerics.spectrum.exchange import Links, linked_sites
+from numerics.spectrum.normal_space import Component, normal_components
+from numerics.spectrum.point import check_block_constant, check_smooth
 from numerics.spectrum.probing import probed_blocks
+from numerics.spectrum.signals import signals
+from numerics.spectrum.two_sided import TwoSidedUnits, two_sided_units
 from numerics.systems.float64 import Float64
 from numerics.systems.system import NumberSystem
 from numerics.tasks import Task
 from theory.architecture import Architecture
+from theory.axis_roles import contracted_axes
+from theory.graph import Graph
 from theory.partition import Partition
 
 
@@ -46,7 +51,7 @@ def transverse_blocks(
 
     Raises:
         SpectrumError: if the point is not block-constant, the units of an axis are not
-            exchangeable, or the partition has mirrored clones or zero units.
+            exchangeable or meet a kink, or the partition has mirrored clones or zero units.
         GraphError: if source and target of a parameter are ambiguous.
         ShapeError: if an array is missing or does not fit.
         ValueSystemError: if a number or a function symbol has no value in the system.
@@ -64,13 +69,50 @@ def transverse_blocks(
     """
     numbers = Float64() if system is None else system
     components = normal_components(architecture, partition)
-    links = linked_sites(architecture, partition, components, seed)
-    if len(links.classes) < len(links.heads()):
-        components = normal_components(architecture, partition, links.heads())
     theta = {p: numbers.array(parameters[p]) for p in architecture.parameters}
-    check_block_constant(architecture, partition, theta, numbers)
+    x = numbers.array(task.x)
+    check_block_constant(architecture, partition, {**theta, "x": x}, numbers)
     lead = max(theta[p].ndim - len(axes) for p, axes in architecture.parameters.items())
-    given = {**theta, "x": numbers.array(task.x)}
-    y = Evaluator(architecture.graph(len(task.x)), numbers, lead=lead)(given)["y"]
-    adjoint = output_adjoint(loss, y, numbers.array(task.y), numbers)
-    return probed_blocks(architecture, components, {**given, "adjoint:y": adjoint}, numbers)
+    graph = architecture.graph(len(task.x))
+    given = {**theta, "x": x}
+    y = Evaluator(graph, numbers, lead=lead)(given)["y"]
+    given["adjoint:y"] = output_adjoint(loss, y, numbers.array(task.y), numbers)
+    units = _two_sided(architecture, graph, components)
+    dense = [c for c in components if c.sites[0].axis in units]
+    others = [c for c in components if c.sites[0].axis not in units]
+    links = linked_sites(architecture, partition, others, seed)
+    if len(links.classes) < len(links.heads()):
+        others = _linked(architecture, partition, dense, links)
+    if others:
+        check_smooth(architecture, partition, {**theta, "x": x}, numbers, lead, seed)
+    found: list[TransverseBlock] = []
+    if units:
+        for axis, own in zip(
+            units, signals(graph, tuple(units.values()), given, numbers, lead), strict=True
+        ):
+            found += dense_blocks([c for c in dense if c.sites[0].axis == axis], own, numbers)
+    return (*found, *probed_blocks(architecture, others, given, numbers))
+
+
+def _two_sided(
+    architecture: Architecture, graph: Graph, components: Sequence[Component]
+) -> dict[str, TwoSidedUnits]:
+    """The axes with clones whose units have one pre-activation, and part alone."""
+    roles = contracted_axes(architecture.unfrozen().graph(), up_to_exchange=True)
+    joint = {site.axis for c in components if len(c.sites) > 1 for site in c.sites}
+    axes = dict.fromkeys(site.axis for c in components for site in c.sites)
+    found = {
+        axis: two_sided_units(architecture, graph, roles, axis)
+        for axis in axes
+        if axis not in joint
+    }
+    return {axis: units for axis, units in found.items() if units is not None}
+
+
+def _linked(
+    architecture: Architecture, partition: Partition, dense: Sequence[Component], links: Links
+) -> list[Component]:
+    """The components of sites that are linked, without those of two-sided units."""
+    alone = {site: (site, site) for component in dense for site in component.sites}
+    every = normal_components(architecture, partition, {**alone, **links.heads()})
+    return [component for component in every if component.sites[0] not in alone]
