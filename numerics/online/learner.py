@@ -135,6 +135,19 @@ class OnlineLearner:
         losses: Array = 0.5 * np.square(errors[:, :, 0]).sum(axis=-1)
         return losses
 
+    def hidden(self, x: Array) -> list[Array]:
+        """Values of each hidden layer, ``(members, samples, units)``.
+
+        Args:
+            x: ``(members, samples, inputs)``.
+        """
+        found = []
+        for w in self.weights[:-1]:
+            z = x @ w[:, :-1] + w[:, -1:]
+            x = np.maximum(z, 0) if self.phi == "relu" else np.tanh(z)
+            found.append(x)
+        return found
+
     def _layers(self) -> list[tuple[Array, ...]]:
         """Views, made once for many steps: transposed weights, values without and with the 1."""
         last = len(self.weights) - 1
