@@ -25,6 +25,8 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.e8_parity",
     "proofs_check.claims.p7_optimizers",
     "proofs_check.claims.e7_optimizers",
+    "proofs_check.claims.e7_dead_relu",
+    "proofs_check.claims.e7_dropout",
     "proofs_check.claims.n9_mirror",
     "proofs_check.claims.n10_zero",
     "proofs_check.claims.n11_quotient",
@@ -38,7 +40,7 @@ MODULES: tuple[str, ...] = (
 # The order in which the theory states its theorems; a cell of a table stands where its table does.
 THEORY_ORDER: tuple[str, ...] = (
     *("P1", "N0", "P2", "E2a", "E2b", "E2c", "P3", "P4", "P5", "E5a", "E5b", "E5c", "E5d", "E5e"),
-    *("P6", "E8", "P7", "E7", "N9", "N10", "N11", "N6"),
+    *("P6", "E8", "P7", "E7", "E7d", "E7f", "N9", "N10", "N11", "N6"),
     *("P8", "N3", "N3b", "N4", "N4b", "N4c", "N12", "P9", "N8"),
     *("P10", "E10a", "N10s", "P11", "E11"),
 )
