@@ -104,8 +104,8 @@ class Exposition:
 def conjoined(outcomes: Iterable[Outcome]) -> Outcome:
     """All of them: a refutation wins, then what is unknown.
 
-    >>> conjoined([Outcome("proved", "a", 2), Outcome("proved", "b", 3)])
-    Outcome(verdict='proved', detail='a; b', num_equations=5, counterexample=None)
+    >>> print(conjoined([Outcome("proved", "a", 2), Outcome("proved", "b", 3)]))
+    proved: 5 equations hold as identities
     >>> conjoined([Outcome("proved", "a", 2), Outcome("refuted", "b", 3)]).verdict
     'refuted'
     """
@@ -117,7 +117,8 @@ def conjoined(outcomes: Iterable[Outcome]) -> Outcome:
             if part.verdict == verdict:
                 return part
     count = sum(part.num_equations for part in parts)
-    return Outcome("proved", "; ".join(dict.fromkeys(p.detail for p in parts)), count)
+    detail = parts[0].detail if len(parts) == 1 else f"{count} equations hold as identities"
+    return Outcome("proved", detail, count)
 
 
 def _aligned(body: str) -> str:

@@ -8,9 +8,8 @@ zeros between tangent and normal space. φ, ℓ and the data stay open.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, product
 
 import sympy
 
@@ -19,35 +18,14 @@ from theory.errors import PartitionError
 from theory.invariance.parametrisation import parametrise
 from theory.manifold import Manifold, block_constant
 from theory.partition import Partition
-from theory.stability.adapted_basis import Adapted, Block, adapted_basis, label
-from theory.stability.explicit_loss import ExplicitLoss, explicit_loss, signals
+from theory.stability.adapted_basis import Block, adapted_basis, label
+from theory.stability.explicit_loss import Signals, explicit_loss, signals
 from theory.stability.exposition import Exposition, Step, conjoined, escaped
 from theory.stability.formula import THEOREM, BlockFormula, BlockSignals
+from theory.stability.hessian_equations import HessianEquations, TransverseBlock
 from theory.stability.identity import Equation, Outcome, Verdict, compare
 
 DECAY = sympy.Symbol("lambda")
-
-
-@dataclass(frozen=True, eq=False)
-class TransverseBlock:
-    """The matrix M of one block of clones.
-
-    Attributes:
-        block: the clones.
-        multiplicity: n - 1, how often M occurs in the normal Hessian.
-        sources: the blocks of sources, the constant unit among them.
-        targets: the blocks of targets.
-        matrix: M, in the coordinates of the point and the data.
-    """
-
-    block: Block
-    multiplicity: int
-    sources: tuple[Block, ...]
-    targets: tuple[Block, ...]
-    matrix: sympy.Matrix
-
-    def _repr_latex_(self) -> str:
-        return f"$$M_{{{label(self.block)}}} = {sympy.latex(self.matrix)}$$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +146,7 @@ def derive(
         for symbol, value in zip(symbols.flat, theta[p].flat, strict=True)
     }
     given = {**substitution, **probes}
-    hessian = _HessianEquations(loss, basis, network, formula, DECAY if decay else None)
+    hessian = HessianEquations(loss, basis, network, formula, DECAY if decay else None)
     blocks = tuple(hessian.block(block, given) for block in cloned)
     steps = _steps(hessian, blocks, given)
     return TransverseDerivation(
@@ -176,75 +154,10 @@ def derive(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _HessianEquations:
-    """The equations between the Hessian's entries and the formula."""
-
-    loss: ExplicitLoss
-    basis: tuple[Adapted, ...]
-    network: BlockSignals
-    formula: BlockFormula
-    decay: sympy.Symbol | None
-
-    @property
-    def normal(self) -> list[Adapted]:
-        return [v for v in self.basis if v.kind in ("in", "out")]
-
-    def between_normal(self, *, same: bool) -> list[Equation]:
-        """Entries of one copy of a block, or the zeros between different ones."""
-        pairs = combinations_with_replacement(self.normal, 2)
-        return [
-            self._equation(u, v)
-            for u, v in pairs
-            if ((u.block, u.copy) == (v.block, v.copy)) == same
-        ]
-
-    def _equation(self, u: Adapted, v: Adapted) -> Equation:
-        entry, scale = self.formula.entry(u, v, self.network)
-        norms = sympy.sympify(u.direction.squared_norm * v.direction.squared_norm)
-        name = rf"{u.direction.name}^\top \nabla^2 L\, {v.direction.name}"
-        if u is v and self.decay is not None:
-            entry, scale = entry * sympy.sqrt(scale) + self.decay, sympy.Integer(1)
-        return Equation(name, self.loss.form(u.direction, v.direction), entry, norms * scale)
-
-    def flat(self) -> list[Equation]:
-        """Mixed directions against everything; with decay they have λ on the diagonal."""
-        mixed = [v for v in self.basis if v.kind == "mixed"]
-        return [self._zero(u, v) for u in mixed for v in self.basis]
-
-    def decoupled(self) -> list[Equation]:
-        """Normal against tangent directions of the leaf."""
-        tangent = [v for v in self.basis if v.kind == "tangent"]
-        return [self._zero(u, v) for u, v in product(self.normal, tangent)]
-
-    def _zero(self, u: Adapted, v: Adapted) -> Equation:
-        own = self.decay if u is v and self.decay is not None else sympy.Integer(0)
-        name = rf"{u.direction.name}^\top \nabla^2 L\, {v.direction.name}"
-        right = own * sympy.sympify(u.direction.squared_norm)
-        return Equation(name, self.loss.form(u.direction, v.direction), right)
-
-    def block(self, block: Block, given: dict[sympy.Symbol, sympy.Expr]) -> TransverseBlock:
-        """The formula's matrix of one block."""
-        own = [v for v in self.normal if v.block == block and v.copy == 1]
-        own.sort(key=lambda v: v.kind)  # incoming before outgoing
-
-        def entry(i: int, j: int) -> sympy.Expr:
-            value, scale = self.formula.entry(own[i], own[j], self.network)
-            shift = self.decay if i == j and self.decay is not None else 0
-            return sympy.sqrt(scale) * value.xreplace(given) + shift
-
-        matrix = sympy.Matrix(len(own), len(own), entry)
-        ends = {kind: tuple(v.other for v in own if v.kind == kind) for kind in ("in", "out")}
-        size = len(self.network.members[block])
-        return TransverseBlock(block, size - 1, ends["in"], ends["out"], matrix)
-
-
 def _hypotheses(
-    architecture: Architecture, of: dict[str, object], batch: int, decay: bool
+    architecture: Architecture, of: Mapping[str, Signals], batch: int, decay: bool
 ) -> tuple[str, ...]:
-    symbols = dict.fromkeys(
-        s.activation.latex() for s in of.values() if getattr(s, "activation", None) is not None
-    )
+    symbols = dict.fromkeys(s.activation.latex() for s in of.values() if s.activation is not None)
     functions = ", ".join(f"${symbol}$" for symbol in symbols)
     samples = f"{batch} sample{'s' if batch > 1 else ''}"
     found = (
@@ -257,9 +170,9 @@ def _hypotheses(
 
 
 def _steps(
-    equations: _HessianEquations,
+    equations: HessianEquations,
     blocks: Sequence[TransverseBlock],
-    given: dict[sympy.Symbol, sympy.Expr],
+    given: Mapping[sympy.Symbol, sympy.Expr],
 ) -> tuple[Step, ...]:
     def check(family: list[Equation]) -> Outcome:
         return compare(family, given)
@@ -304,7 +217,7 @@ def _steps(
         )
     steps.append(
         Step(
-            r"Tangent directions $1_{S_j}\otimes 1_{S_k}$ of the leaf do not couple to normal ones:",
+            r"Tangent directions $1_{S_j}\otimes 1_{S_k}$ of the leaf and normal ones decouple:",
             (r"\tau^\top \nabla^2 L\, e_j = \tau^\top \nabla^2 L\, f_k = 0",),
             lambda: check(equations.decoupled()),
         )
@@ -313,7 +226,7 @@ def _steps(
 
 
 def _block_formulas(
-    blocks: Sequence[TransverseBlock], equations: _HessianEquations, shift: str
+    blocks: Sequence[TransverseBlock], equations: HessianEquations, shift: str
 ) -> Iterator[str]:
     for found in blocks:
         own = label(found.block)
