@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from proofs_check.commands.app import app
 from proofs_check.commands.output import check_files, write_json
+from proofs_check.commands.processors import processors
 from proofs_check.options import JsonFile, Seed
 
 
@@ -58,7 +58,7 @@ def verify(
     chosen, settings = select(load_claims(), ids or ()), Settings(seed, full)
     start = perf_counter()
     with progress() as on_progress:
-        results = run_claims(chosen, settings, jobs or _processors(), on_progress)
+        results = run_claims(chosen, settings, jobs or processors(), on_progress)
     seconds = perf_counter() - start
     if json_file != "-":
         if ids:
@@ -75,9 +75,3 @@ def verify(
 
 def _now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _processors() -> int:
-    """Processors this process may use; a container may grant fewer than the machine has."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
