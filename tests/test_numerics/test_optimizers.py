@@ -11,6 +11,7 @@ from numerics.train import initial_parameters, initial_state, loss_and_gradient,
 from theory import optimizer as rules
 from theory.errors import OptimizerError
 from theory.optimizer import Optimizer
+from theory.optimizer.matrixwise import newton_schulz
 from theory.zoo import mlp
 
 NET = mlp([3, 5, 4, 2], "tanh")
@@ -164,6 +165,19 @@ def test_muon_is_that_of_pytorch_up_to_bfloat16():
     moved = np.linalg.norm(theta["w"] - start)
     # bfloat16 has 8 bits; five iterations stretch its rounding by up to 3.4⁵ in small directions.
     assert np.linalg.norm(w.detach().numpy() - theta["w"]) < 0.05 * moved
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (6, 4), (5, 5)])
+def test_newton_schulz_is_one_polynomial_of_all_singular_values(shape):
+    """So it is p(GGᵀ) G, an instance of the arbitrary function that Muon's proofs take."""
+    optimizer = rules.muon()
+    h = numbers(optimizer)
+    g = RNG.normal(size=shape)
+    left, values, right = np.linalg.svd(g, full_matrices=False)
+    s = values / np.linalg.norm(values)
+    for _ in range(5):
+        s = h["a"] * s + h["b"] * s**3 + h["c"] * s**5
+    assert newton_schulz(g, h) == pytest.approx((left * s) @ right, rel=1e-9, abs=1e-9)
 
 
 def one_step(optimizer: Optimizer, batch: int = 12) -> tuple[dict[str, Any], dict[str, Any], Any]:
