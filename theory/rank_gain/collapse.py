@@ -34,7 +34,8 @@ def collapse_series(
         ValueSystemError: if the kernel is not elementary.
 
     >>> from theory.rank_gain.hermite import exact_hermite
-    >>> sympy.factor(collapse_series(exact_hermite("relu")).coeff(EPSILON, sympy.Rational(3, 2)))
+    >>> series = collapse_series(exact_hermite("relu"))
+    >>> sympy.factor(series.coeff(EPSILON ** sympy.Rational(3, 2)))
     2*sqrt(2)/(3*(-1 + pi))
     """
     joint = hermite.smoothing.covariance(R, hermite.scale, hermite.shift)
