@@ -197,8 +197,11 @@ class EnclosedEigenvalues:
 
     @cached_property
     def approximate(self) -> Array:
-        """The eigenvalues of the midpoints in float64, ascending: not certified."""
-        return np.asarray(np.linalg.eigvalsh(midpoints(self._entries)))
+        """The eigenvalues of the midpoints in float64, ascending: not certified; nan if unknown."""
+        centre = midpoints(self._entries)
+        if not np.isfinite(centre).all():
+            return np.full(self.size, np.nan)
+        return np.asarray(np.linalg.eigvalsh(centre))
 
     @cached_property
     def zeros(self) -> int:

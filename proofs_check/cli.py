@@ -23,7 +23,10 @@ from theory.errors import LopError
 UsageError: Any = typer.BadParameter.__base__
 
 # In the order in which help lists them.
-COMMANDS = ("claims", "networks", "verify", "prove", "replay", "discover")
+COMMANDS = (
+    *("claims", "networks", "verify", "prove", "replay"),
+    *("discover", "stability", "experiment"),
+)
 for _command in COMMANDS:
     import_module(f"proofs_check.commands.{_command}")
 

@@ -1,0 +1,136 @@
+"""Is a cloned network's manifold attracting here? The command ``lop stability``.
+
+Signs of transverse eigenvalues are certified where that takes seconds: exactly over the rationals
+if the network's functions and the loss are piecewise rational, else in balls. Larger questions are
+answered in float64, and called observed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from time import perf_counter
+
+import numpy as np
+
+from numerics.inertia import (
+    Eigenvalues,
+    EnclosedEigenvalues,
+    ExactEigenvalues,
+    ObservedEigenvalues,
+)
+from numerics.losses import MSE
+from numerics.spectrum import TransverseBlock, transverse_blocks
+from numerics.systems.ball import Ball
+from numerics.systems.rational import Rational
+from numerics.systems.system import Array, NumberSystem
+from numerics.thresholds import largest_eigenvalue, smallest_eigenvalue
+from numerics.train import loss_and_gradient
+from proofs_check.question import function_symbols
+from proofs_check.stability_question import StabilityQuestion, first_clones
+from proofs_check.stability_result import BlockVerdict, Stability
+from theory.manifold import block_constant, equitable
+
+RATIONAL_FUNCTIONS = frozenset({"relu", "leaky_relu", "step", "reciprocal"})
+BUDGET = 2.0e8  # probes × samples × parameters; half a minute in balls on one core
+BITS = 128
+
+OnProgress = Callable[[str], object]
+
+
+def stability(
+    question: StabilityQuestion, on_progress: OnProgress = lambda line: None
+) -> Stability:
+    """Transverse spectrum, certified signs and thresholds at the point of a question.
+
+    Args:
+        question: network, clones, point, data, loss.
+        on_progress: told in words what is being done.
+
+    Raises:
+        SpectrumError: if the parameters are not block-constant but for rounding, or the clones of
+            an axis are not exchangeable.
+        GraphError: if source and target of a parameter are ambiguous.
+        ValueSystemError: if a number is not finite.
+
+    >>> from proofs_check.stability_question import make_stability_question
+    >>> from theory.zoo import from_name
+    >>> asked = make_stability_question(from_name("mlp:2-4-1:tanh"), ["h1=0,1/2,3"])
+    >>> found = stability(asked)
+    >>> found.level, [c.value for c in found.classes]
+    ('enclosed', ['saddle'])
+    """
+    start = perf_counter()
+    net, partition = question.architecture, question.partition
+    seen = transverse_blocks(net, partition, question.parameters, question.task, question.loss)
+    theta = first_clones(net, partition, question.parameters)
+    moved = max(float(np.abs(theta[p] - question.parameters[p]).max()) for p in theta)
+    probes = max((len(block.labels) for block in seen), default=0)
+    cost = float(probes) * len(question.task.x) * net.num_parameters
+    reason = ""
+    family: tuple[Eigenvalues, ...]
+    if cost > BUDGET:
+        most = int(BUDGET / (probes * net.num_parameters))
+        reason = (
+            f"certified signs of a network of this size are for at most {most:,} samples "
+            "(--samples)"
+            if most
+            else "this network is too large for certified signs"
+        )
+        family = tuple(_observed(block, len(question.task.x)) for block in seen)
+    else:
+        family = _certified(question, theta, on_progress)
+    verdicts = []
+    for k, (block, values) in enumerate(zip(seen, family, strict=True)):
+        on_progress(f"signs of block {k + 1} of {len(seen)}")
+        inertia = values.inertia(-question.decay)
+        verdicts.append(BlockVerdict(block, values, inertia, question.decay))
+    on_progress("thresholds")
+    smallest, largest = smallest_eigenvalue(family), largest_eigenvalue(family)
+    mixed = equitable(net, partition).dimension - block_constant(net, partition).dimension
+    return Stability(
+        question,
+        tuple(verdicts),
+        mixed,
+        smallest,
+        largest,
+        _gradient_norm(question, theta),
+        moved,
+        perf_counter() - start,
+        reason,
+    )
+
+
+def _certified(
+    question: StabilityQuestion, theta: Mapping[str, Array], on_progress: OnProgress
+) -> tuple[Eigenvalues, ...]:
+    names = set(function_symbols(question.architecture))
+    is_rational = names <= RATIONAL_FUNCTIONS and question.loss is MSE
+    system: NumberSystem = Rational() if is_rational else Ball(BITS)
+    on_progress(f"the Hessian in {system.name}")
+    blocks = transverse_blocks(
+        question.architecture,
+        question.partition,
+        theta,
+        question.task,
+        question.loss,
+        system=system,
+    )
+    if is_rational:
+        return tuple(
+            ExactEigenvalues(b.form, [Fraction(1, int(g)) for g in b.gram]) for b in blocks
+        )
+    return tuple(EnclosedEigenvalues(b.matrix, BITS) for b in blocks)
+
+
+def _observed(block: TransverseBlock, samples: int) -> ObservedEigenvalues:
+    values = block.eigenvalues()
+    largest = float(np.abs(values).max(initial=0.0))
+    terms = len(values) + samples  # of the longest sums behind an entry, and of the solver
+    return ObservedEigenvalues(values, terms * float(np.finfo(np.float64).eps) * largest)
+
+
+def _gradient_norm(question: StabilityQuestion, theta: Mapping[str, Array]) -> float:
+    _, slopes = loss_and_gradient(question.architecture, question.loss, theta, question.task)
+    pulled = (slopes[p] + float(question.decay) * theta[p] for p in theta)
+    return float(np.sqrt(sum(float(np.sum(g**2)) for g in pulled)))

@@ -1,0 +1,263 @@
+"""``lop stability``: what it finds, says and writes, and that bad input costs one line."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from numerics.escape import transverse_eigenvalues
+from proofs_check.cli import main
+from proofs_check.stability import stability
+from proofs_check.stability_question import make_stability_question
+from proofs_check.stability_words import lines
+from theory.architecture import Architecture
+from theory.manifold import equitable
+from theory.stability_class import StabilityClass
+from theory.zoo import from_name
+
+CLONES = ["h1=0,1/2,3", "h2=0,1,2"]
+
+
+def asked(name="mlp:3-4-4-2:tanh", clones=CLONES, **options):
+    return stability(make_stability_question(from_name(name), clones, **options))
+
+
+def dense(found):
+    """Eigenvalues of the whole Hessian on the normal space, by another route."""
+    q = found.question
+    manifold = equitable(q.architecture, q.partition)
+    return transverse_eigenvalues(q.architecture, q.task, q.parameters, manifold, q.loss)
+
+
+@pytest.mark.parametrize("name", ["mlp:3-4-4-2:tanh", "mlp:3-4-4-2:relu", "mlp:3-4-4-2:gelu"])
+def test_blocks_are_the_dense_normal_hessian(name):
+    found = asked(name)
+    repeated = [v.eigenvalues for v in found.blocks for _ in range(v.block.multiplicity)]
+    expected = dense(found)
+    assert np.allclose(np.sort(np.concatenate(repeated)), expected, atol=1e-13)
+    size = np.abs(expected).max()
+    assert found.inertia.negative == int(np.sum(expected < -1e-10 * size))
+    assert found.inertia.positive == int(np.sum(expected > 1e-10 * size))
+    assert found.level == ("proved" if "relu" in name else "enclosed")
+    assert found.num_mixed == 4
+    decay = found.critical_decay
+    assert float(decay.low) - 1e-12 < -expected[0] < float(decay.high) + 1e-12
+    assert found.escape.rate.midpoint == pytest.approx(-expected[0])
+
+
+def test_decay_above_the_critical_one_attracts_and_below_it_does_not():
+    critical = asked().critical_decay
+    above = asked(decay=str(critical.high))
+    below = asked(decay=str(critical.low))
+    assert above.classes == (StabilityClass.ATTRACTING,)
+    assert above.escape is None
+    assert below.classes == (StabilityClass.SADDLE,)
+    assert below.critical_decay == critical
+
+
+def test_steps_are_judged_at_the_limit_of_the_method():
+    """Just below the largest step size that keeps attraction, and just above."""
+    strong = asked(decay="2")
+    top = strong.largest.high + 2
+    for momentum in ("0", "9/10"):
+        limit = 2 * (1 + Fraction(momentum)) / top
+        slow = asked(decay="2", rate=str(limit), momentum=momentum)
+        fast = asked(decay="2", rate=str(limit * Fraction(101, 100)), momentum=momentum)
+        assert slow.steps.negative == slow.steps.zero == 0
+        assert fast.steps.negative > 0
+
+
+def test_dead_units_are_degenerate_and_attract_under_decay(tmp_path):
+    weights = save(tmp_path / "w.npz", "mlp:2-2-1:relu", b1=np.full(2, -100.0))
+    dead = asked("mlp:2-2-1:relu", ["h1=0,1"], parameters=weights)
+    assert dead.classes == (StabilityClass.DEGENERATE,)
+    assert (dead.critical_decay.low, dead.critical_decay.high) == (0, 0)
+    decayed = asked("mlp:2-2-1:relu", ["h1=0,1"], parameters=weights, decay="1/100")
+    assert decayed.classes == (StabilityClass.ATTRACTING,)
+
+
+def test_the_escape_direction_is_unit_and_ordered():
+    escape = asked().escape
+    shares = [share for _, share in escape.shares]
+    assert sum(shares) == pytest.approx(1)
+    assert shares == sorted(shares, reverse=True)
+    # In [[B, G], [Gᵀ, 0]] the outgoing part of an eigenvector is Gᵀ u / λ, and never the whole.
+    assert 0 < escape.incoming < 1
+
+
+def test_large_questions_are_observed_and_say_why():
+    found = asked("mlp:64-32-32-10:tanh", ["h1=0,1"], data="digits", loss="cross-entropy")
+    assert found.level == "observed"
+    assert "--samples" in found.reason
+    assert any("observed" in line for line in lines(found))
+    fewer = asked("mlp:64-8-10:tanh", ["h1=0,1"], data="digits", loss="cross-entropy", samples=10)
+    assert fewer.level == "enclosed"
+
+
+def test_json_and_words_agree(tmp_path):
+    path = tmp_path / "answer.json"
+    arguments = ["stability", "mlp:3-4-4-2:relu", "--clone", CLONES[0], "--json", str(path)]
+    assert main(arguments) == 0
+    found = json.loads(path.read_text())
+    assert {"blocks", "class", "escape_rate", "critical_weight_decay"} <= set(found)
+    for block in found["blocks"]:
+        counts = block["negative"] + block["zero"] + block["positive"] + block["undecided"]
+        assert counts == len(block["eigenvalues"])
+        assert block["level"] == "proved"
+    assert found["class"] == "saddle"
+    assert found["escape_rate"] == pytest.approx(found["critical_weight_decay"])
+
+
+def test_a_table_for_notebooks():
+    html = asked()._repr_html_()
+    assert "saddle" in html
+    assert html.count("<tr>") == 4
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_a_picture_is_drawn(tmp_path, suffix):
+    path = tmp_path / f"spectrum.{suffix}"
+    arguments = ["stability", "mlp:3-4-2:relu", "--clone", "h1=0,1/2,3", "--rate", "1/10"]
+    assert main([*arguments, "--picture", str(path)]) == 0
+    assert path.stat().st_size > 1000
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_without_matplotlib_the_picture_says_how_to_get_it(tmp_path, monkeypatch, capsys):
+    imported = builtins.__import__
+
+    def without(name, *rest):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return imported(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    arguments = ["stability", "mlp:3-4-2:tanh", "--clone", "h1=0,1"]
+    assert main([*arguments, "--picture", str(tmp_path / "a.png")]) == 2
+    assert "lop-proofs[notebooks]" in capsys.readouterr().err
+
+
+def save(path, name="mlp:2-2-1:tanh", **changes):
+    """Block-constant weights in a file."""
+    shapes = from_name(name).parameter_shapes
+    weights = {p: np.full(s, 0.5) for p, s in shapes.items()} | changes
+    np.savez(path, **{p: w for p, w in weights.items() if w is not None})
+    return str(path)
+
+
+def test_weights_and_data_from_files(tmp_path, capsys):
+    weights = save(tmp_path / "w.npz")
+    data = str(tmp_path / "d.npz")
+    np.savez(data, x=np.ones((3, 2)), y=np.zeros((3, 1)))
+    arguments = ["stability", "mlp:2-2-1:tanh", "--clone", "h1=0,1", "--json", "-"]
+    assert main([*arguments, "--parameters", weights, "--data", data]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["point"] == f"the weights in {weights}"
+    assert "3 samples" in found["data"]
+
+
+def test_classes_as_targets_are_one_hot(tmp_path):
+    data = str(tmp_path / "d.npz")
+    np.savez(data, x=np.ones((3, 2)), y=np.array([0, 1, 1]))
+    asked_for = make_stability_question(
+        from_name("mlp:2-2-2:tanh"), ["h1=0,1"], data=data, loss="cross-entropy"
+    )
+    assert asked_for.task.y.tolist() == [[1, 0], [0, 1], [0, 1]]
+
+
+TANH = "mlp:2-2-1:tanh"
+BAD = [
+    ([TANH], "give clones"),
+    ([TANH, "--clone", "h1=0"], "no two units are clones"),
+    ([TANH, "--clone", "h9=0,1"], "unknown axis 'h9'"),
+    ([TANH, "--clone", "y=0,1"], "unit 1 is not in 0..0"),
+    (["mlp:2-2-1", "--clone", "h1=0,1"], "any function"),
+    ([TANH, "--clone", "h1=0,1", "--weight-decay=-1"], "a strength λ is a number >= 0"),
+    ([TANH, "--clone", "h1=0,1", "--weight-decay", "nan"], "expected a number"),
+    ([TANH, "--clone", "h1=0,1", "--rate", "0"], "a step size η is a number > 0"),
+    ([TANH, "--clone", "h1=0,1", "--rate", "1", "--momentum", "1"], "momentum β is in [0, 1)"),
+    ([TANH, "--clone", "h1=0,1", "--momentum", "0.9"], "give --rate too"),
+    ([TANH, "--clone", "h1=0,1", "--loss", "hinge"], "there are mse, cross-entropy"),
+    ([TANH, "--clone", "h1=0,1", "--data", "digits"], "64 inputs and 10 outputs"),
+    ([TANH, "--clone", "h1=0,1", "--data", "images"], "random, digits, or a file"),
+    ([TANH, "--clone", "h1=0,1", "--data", "none.npz"], "No such file"),
+    ([TANH, "--clone", "h1=0,1", "--samples", "0"], "at least one sample"),
+    ([TANH, "--clone", "h1=0,1", "--picture", "a.gif"], "the name ends in"),
+    ([TANH, "--clone", "h1=0,1", "--zero", "h1:0"], "No such option"),
+    (["decoder:8-4-1-4-1-4", "--clone", "d=0,1"], "one axis of outputs"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_bad_input_is_one_line(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["stability", *arguments, "--json", "answer.json"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert message in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+WEIGHTS = [
+    ({"W1": np.array([[0.5, 0.6], [0.5, 0.5]])}, "not block-constant"),
+    ({"W1": None}, "the parameter 'W1' is missing"),
+    ({"W1": np.ones((3, 2))}, "'W1' has shape (3, 2)"),
+    ({"W1": np.full((2, 2), np.nan)}, "'W1' is not finite"),
+    ({"W7": np.ones(2)}, "'W7' is no parameter"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), WEIGHTS)
+def test_weights_that_do_not_fit(changes, message, tmp_path, capsys):
+    weights = save(tmp_path / "w.npz", **changes)
+    assert main(["stability", TANH, "--clone", "h1=0,1", "--parameters", weights]) == 2
+    assert message in capsys.readouterr().err
+
+
+DATA = [
+    ({"x": np.ones((3, 2))}, "the array 'y' is missing"),
+    ({"x": np.ones((3, 3)), "y": np.ones((3, 1))}, "x has shape (3, 3)"),
+    ({"x": np.ones((3, 2)), "y": np.ones((2, 1))}, "y (2, 1)"),
+    ({"x": np.ones((0, 2)), "y": np.ones((0, 1))}, "x has shape (0, 2)"),
+    ({"x": np.full((1, 2), np.inf), "y": np.ones((1, 1))}, "'x' is not finite"),
+]
+
+
+@pytest.mark.parametrize(("arrays", "message"), DATA)
+def test_data_that_do_not_fit(arrays, message, tmp_path, capsys):
+    np.savez(tmp_path / "d.npz", **arrays)
+    data = str(tmp_path / "d.npz")
+    assert main(["stability", TANH, "--clone", "h1=0,1", "--data", data]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_targets_of_cross_entropy_are_distributions(tmp_path, capsys):
+    data = str(tmp_path / "d.npz")
+    np.savez(data, x=np.ones((1, 2)), y=np.array([[1.0, 1.0]]))
+    arguments = ["stability", "mlp:2-2-2:tanh", "--clone", "h1=0,1", "--loss", "cross-entropy"]
+    assert main([*arguments, "--data", data]) == 2
+    assert "distributions" in capsys.readouterr().err
+
+
+def test_rounding_of_trained_clones_is_taken_away(tmp_path):
+    off = np.full((2, 2), 0.5)
+    off[0, 1] += 1e-15
+    weights = save(tmp_path / "w.npz", W1=off)
+    found = stability(make_stability_question(from_name(TANH), ["h1=0,1"], parameters=weights))
+    assert 0 < found.moved < 1e-14
+    assert found.level == "enclosed"
+
+
+def test_an_architecture_of_ones_own():
+    net = Architecture(
+        lambda p, x: np.maximum(x @ p["W"], 0) @ p["V"],
+        sizes={"x": 2, "h": 4, "y": 1},
+        parameters={"W": ("x", "h"), "V": ("h", "y")},
+    )
+    found = stability(make_stability_question(net, ["h=0,1"]))
+    assert found.level == "proved"
