@@ -221,15 +221,19 @@ def _long_sum_down(a: Array, axes: tuple[int, ...], count: int) -> Array:
 
 def _times_numbers(a: Array, b: Array) -> Array:
     """Finite intervals times a matrix of numbers."""
-    count = a.shape[-1]
-    positive, negative = np.maximum(b, 0.0), np.minimum(b, 0.0)
-    size = np.maximum(np.abs(a["low"]), np.abs(a["high"]))
+    low = _times_numbers_down(a["low"], a["high"], b)
+    return hull(low, 0.0 - _times_numbers_down(a["low"], a["high"], -b))
+
+
+def _times_numbers_down(low: Array, high: Array, b: Array) -> Array:
+    """Below Σ aᵢbᵢ: the smallest sum takes the lower end of aᵢ where bᵢ > 0, else the upper one."""
+    count = low.shape[-1]
+    parts = ((low, np.maximum(b, 0.0)), (high, np.minimum(b, 0.0)))
     with np.errstate(all="ignore"):
-        low = a["low"] @ positive + a["high"] @ negative
-        high = a["high"] @ positive + a["low"] @ negative
-        error = (count + 2) * UNIT * (size @ np.abs(b)) + (4 * count + 8) * SUBNORMAL
+        total = sum(end @ part for end, part in parts)
+        size = sum(np.abs(end) @ np.abs(part) for end, part in parts)
+        error = (count + 2) * UNIT * size + (4 * count + 8) * SUBNORMAL
         # where every product has a factor 0 there is no rounding, and 0 is to stay 0
-        is_zero = (size > 0).astype(float) @ (b != 0).astype(float) == 0
-        low = np.where(is_zero, 0.0, down(low - error))
-        high = np.where(is_zero, 0.0, up(high + error))
-    return hull(np.where(np.isnan(low), -inf, low), np.where(np.isnan(high), np.inf, high))
+        terms = sum((end != 0).astype(float) @ (part != 0).astype(float) for end, part in parts)
+        below = np.where(terms == 0, 0.0, down(total - error))
+    return np.where(np.isnan(below), -inf, below)
