@@ -31,6 +31,7 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.n10_zero",
     "proofs_check.claims.n11_quotient",
     "proofs_check.claims.n6_plasticity",
+    "proofs_check.claims.n3_transverse",
     "proofs_check.claims.n12_escape",
     "proofs_check.claims.n12_rounding",
     "proofs_check.claims.n8_balance",
