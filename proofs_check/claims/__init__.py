@@ -32,9 +32,14 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.n11_quotient",
     "proofs_check.claims.n6_plasticity",
     "proofs_check.claims.n3_transverse",
+    "proofs_check.claims.n4c_stochastic",
     "proofs_check.claims.n12_escape",
     "proofs_check.claims.n12_rounding",
     "proofs_check.claims.n8_balance",
+    "proofs_check.claims.p10_rank_gain",
+    "proofs_check.claims.p11_decorrelation",
+    "proofs_check.claims.p11_collapse",
+    "proofs_check.claims.e11_strength",
     "proofs_check.claims.digits",
 )
 
