@@ -2,8 +2,10 @@
 
 Both sides are brought to the canonical form of :mod:`theory.invariance.canonical`, a polynomial in
 free symbols and in the values of φ, φ', φ'', ℓ', …; equal forms prove the equation for all of them.
-Different forms prove nothing by themselves where a named function has further identities, so a
-point is sought at which the numbers differ.
+Quotients are first read as values of an arbitrary odd function in place of 1/v, which is cheap and
+proves more; what fails there is decided in the field of fractions. Different forms prove nothing by
+themselves where a named function has further identities, so a point is sought at which the numbers
+differ.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from typing import Any, Literal
 
 import sympy
 
+from theory.activation import reciprocal
 from theory.errors import ValueSystemError
 from theory.invariance.canonical import UndefinedOnManifoldError, ValueNumbering
 from theory.stability.rational_point import RationalPoint
+from theory.symbolic.functions import applied
 
 NUM_POINTS = 6  # seeds that are tried for a counterexample
 DIGITS = 30
@@ -80,9 +84,8 @@ def compare(
     if not equations:
         return Outcome("unknown", "no equation was compared")
     given = substitution or {}
-    canonical = ValueNumbering([side for e in equations for side in (e.left, e.right)], given)
     try:
-        broken = [e for e in equations if not _holds(e, canonical)]
+        broken = _broken(_broken(equations, given, _Reciprocals()), given, None)
     except UndefinedOnManifoldError as error:
         return Outcome("unknown", str(error), len(equations))
     if not broken:
@@ -98,9 +101,64 @@ def compare(
     )
 
 
-def _holds(equation: Equation, canonical: ValueNumbering) -> bool:
-    left, right = canonical(equation.left), canonical(equation.right)
-    root = _rational_root(equation.scale)
+class _Reciprocals:
+    """Rewrites every 1/v as the value of a function symbol, each shared part once."""
+
+    def __init__(self) -> None:
+        self.divisors: set[sympy.Expr] = set()
+        self._memo: dict[sympy.Expr, sympy.Expr] = {}
+
+    def __call__(self, expression: sympy.Expr) -> sympy.Expr:
+        known = self._memo.get(expression)
+        if known is None:
+            known = self._memo[expression] = self._rewritten(expression)
+        return known
+
+    def _rewritten(self, expression: sympy.Expr) -> sympy.Expr:
+        if not expression.args:
+            return expression
+        if expression.is_Pow and expression.exp.is_negative:
+            divisor = self(expression.base)
+            self.divisors.add(divisor)
+            return applied(reciprocal, divisor) ** -expression.exp
+        parts = [self(part) for part in expression.args]
+        if all(new is old for new, old in zip(parts, expression.args, strict=True)):
+            return expression
+        return expression.func(*parts)
+
+
+def _broken(
+    equations: Sequence[Equation],
+    substitution: Mapping[Any, sympy.Expr],
+    reciprocals: _Reciprocals | None,
+) -> list[Equation]:
+    """The equations whose canonical forms differ, quotients rewritten or not.
+
+    Raises:
+        UndefinedOnManifoldError: if a divisor is identically 0.
+    """
+    if not equations:
+        return []
+
+    def rewrite(side: sympy.Expr) -> sympy.Expr:
+        return side if reciprocals is None else reciprocals(side)
+
+    pairs = [(rewrite(e.left), rewrite(e.right)) for e in equations]
+    divisors = reciprocals.divisors if reciprocals else set()
+    given = {symbol: rewrite(value) for symbol, value in substitution.items()}
+    sides = [side for pair in pairs for side in pair]
+    canonical = ValueNumbering([*sides, *divisors], given)
+    if not all(canonical(divisor) for divisor in divisors):
+        raise UndefinedOnManifoldError("a divisor is identically 0 on the manifold")
+    return [
+        e
+        for e, (left, right) in zip(equations, pairs, strict=True)
+        if not _holds(canonical(left), canonical(right), e.scale, canonical)
+    ]
+
+
+def _holds(left: Any, right: Any, scale: sympy.Rational, canonical: ValueNumbering) -> bool:
+    root = _rational_root(scale)
     if root is None:  # polynomials with rational coefficients: both sides must vanish
         return not left and not right
     return not (left - canonical(root) * right)
