@@ -11,7 +11,8 @@ from flint import arb
 from numerics.spectrum.errors import SpectrumError
 from numerics.spectrum.normal_space import Component
 from numerics.spectrum.panel import RowLabel
-from numerics.systems.system import Array
+from numerics.systems.ball import Ball
+from numerics.systems.system import Array, NumberSystem
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class TransverseBlock:
 
     component: Component
     source: Array | Factored
+    system: NumberSystem
     is_two_sided: bool = False
 
     @property
@@ -101,12 +103,13 @@ class TransverseBlock:
         form = self.form
         if form.dtype != object:
             return np.asarray(form / np.sqrt(np.multiply.outer(self.gram, self.gram)))
-        if not all(isinstance(entry, arb) for entry in form.flat[:1]):
+        if not isinstance(self.system, Ball):
             raise SpectrumError(
                 f"block {self.axis}: √n is no number of the system: use form and gram"
             )
-        roots = np.array([arb(int(n)).sqrt() for n in self.gram], dtype=object)
-        return np.asarray(form / roots / roots[:, None])
+        with self.system.working():
+            roots = np.array([arb(int(n)).sqrt() for n in self.gram], dtype=object)
+            return np.asarray(form / roots / roots[:, None])
 
     @property
     def inner(self) -> Array | None:

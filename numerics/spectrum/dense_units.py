@@ -41,7 +41,7 @@ def dense_blocks(
     rows, samples = first.size, signals.slope.shape[-2]
     is_low = min(samples, h.shape[-1]) + min(samples, delta.shape[-1]) < rows
     if isinstance(system, Float64) and is_low:
-        return _factored(components, h, delta, signals)
+        return _factored(components, h, delta, signals, system)
     found = []
     for component in components:
         unit = component.sites[0].units[0]
@@ -49,7 +49,7 @@ def dense_blocks(
         left = np.swapaxes(h, -1, -2)
         inner = system.matmul(left, system.multiply(h, bend))
         coupling = system.matmul(left, system.multiply(delta, slope))
-        found.append(TransverseBlock(component, _two_sided(inner, coupling, system), True))
+        found.append(TransverseBlock(component, _two_sided(inner, coupling, system), system, True))
     return tuple(found)
 
 
@@ -89,7 +89,7 @@ def _two_sided(inner: Array, coupling: Array, system: NumberSystem) -> Array:
 
 
 def _factored(
-    components: Sequence[Component], h: Array, delta: Array, signals: Signals
+    components: Sequence[Component], h: Array, delta: Array, signals: Signals, system: NumberSystem
 ) -> tuple[TransverseBlock, ...]:
     """Blocks of low rank, in bases that they share."""
     lengths = np.sqrt(np.concatenate([panel.gram for panel in components[0].panels]))
@@ -105,6 +105,6 @@ def _factored(
         unit = component.sites[0].units[0]
         bend, slope = (a[..., None, :, unit] for a in (signals.bend, signals.slope))
         right = np.swapaxes(r, -1, -2)
-        core = _two_sided((r * bend) @ right, (r * slope) @ np.swapaxes(s, -1, -2), Float64())
-        found.append(TransverseBlock(component, Factored(basis, core), True))
+        core = _two_sided((r * bend) @ right, (r * slope) @ np.swapaxes(s, -1, -2), system)
+        found.append(TransverseBlock(component, Factored(basis, core), system, True))
     return tuple(found)

@@ -60,7 +60,7 @@ def probed_blocks(
                 own = min(len(probes), max(component.size - start, 0))
                 found.append(np.concatenate(rows, axis=-1)[..., :own, :])
     return tuple(
-        TransverseBlock(component, _symmetric(np.concatenate(found, axis=-2)))
+        TransverseBlock(component, _symmetric(np.concatenate(found, axis=-2)), system)
         for component, found in zip(components, columns, strict=True)
     )
 

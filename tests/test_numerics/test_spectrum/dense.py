@@ -27,7 +27,7 @@ def by_parity(graph):
         if symbol is not None and not symbol.is_known:
             chain = FUNCTIONS[symbol.parity or "generic"]
             functions[repr(symbol)] = chain[0]
-            for order, derivative in enumerate(chain[1:], 1):
+            for derivative in chain[1:]:
                 symbol = symbol.derivative_symbol()
                 functions[repr(symbol)] = derivative
     return Float64(functions)
@@ -43,9 +43,7 @@ def full_hessian(net, theta, task, loss, system):
         directions[f"tangent:{p}"] = unit[:, start:stop].reshape(total, *shape)
         start = stop
     graph = pushforward(field(net, loss, len(task.x)), list(shapes))
-    found = Evaluator(graph, system, lead=1)(
-        {**theta, "x": task.x, "target": task.y, **directions}
-    )
+    found = Evaluator(graph, system, lead=1)({**theta, "x": task.x, "target": task.y, **directions})
     columns = [
         np.broadcast_to(found[f"tangent:rate:{p}"], (total, *shape)).reshape(total, -1)
         for p, shape in shapes.items()
