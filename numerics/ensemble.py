@@ -1,7 +1,8 @@
 """An ensemble of networks trained on several cores.
 
 Members never meet, so a part of the ensemble trains on each core for all steps, without waiting for
-the others. NumPy lets other threads run while it works on large arrays.
+the others. NumPy lets other threads run while it works on large arrays; on small ones, of some ten
+microseconds a call, threads cost more than they gain: they wait for the interpreter after each.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from theory.errors import ShapeError
 from theory.optimizer.base import Optimizer
 
 
+MIN_ENTRIES = 1 << 16  # for a call of NumPy to take longer than to hand over the interpreter
+
+
 def train_ensemble(
     architecture: Architecture,
     optimizer: Optimizer,
@@ -31,7 +36,7 @@ def train_ensemble(
     steps: int,
     batch_size: int | None = None,
     seed: int = 0,
-    threads: int = 2,
+    threads: int | None = None,
 ) -> Weights:
     """Parameters of all members after training, each on the same mini-batches.
 
@@ -46,7 +51,8 @@ def train_ensemble(
         steps: number of steps.
         batch_size: samples of a mini-batch, all by default.
         seed: of the order of mini-batches.
-        threads: number of parts that train at the same time.
+        threads: number of parts that train at the same time; by default two if the largest array
+            of each has at least ``MIN_ENTRIES`` entries, else one.
 
     Raises:
         ShapeError: if the first axes of the parameters differ, or there are no members.
@@ -67,6 +73,9 @@ def train_ensemble(
     count = next(iter(members.values()))
     if set(members.values()) != {count} or not count:
         raise ShapeError(f"the first axis is that of the members, equally many: {members}")
+    if threads is None:
+        largest = _largest(architecture, len(task.x) if batch_size is None else batch_size)
+        threads = 2 if count * largest >= 2 * MIN_ENTRIES else 1
     bounds = [count * k // threads for k in range(threads + 1)]
     parts = [slice(a, b) for a, b in pairwise(bounds) if a < b]
 
@@ -86,3 +95,8 @@ def train_ensemble(
     with ThreadPoolExecutor(len(parts)) as pool:
         found = list(pool.map(trained, parts))
     return {p: np.concatenate([weights[p] for weights in found]) for p in members}
+
+
+def _largest(architecture: Architecture, samples: int) -> int:
+    """Entries of the largest value of one member."""
+    return max(prod(node.shape) for node in architecture.graph(samples).nodes)

@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 TASK = Task("random", RNG.normal(size=(12, 3)), np.eye(2)[RNG.integers(0, 2, 12)])
 
 
-@pytest.mark.parametrize(("members", "threads"), [(7, 2), (7, 1), (2, 3)])
+@pytest.mark.parametrize(("members", "threads"), [(7, 2), (7, 1), (2, 3), (7, None)])
 def test_every_member_trains_as_it_does_alone(members, threads):
     start = initial_parameters(NET, seed=2, ensemble=(members,))
     options: Any = {"steps": 6, "batch_size": 4, "seed": 1}
@@ -34,3 +34,19 @@ def test_all_parameters_have_the_members_first():
     start["b1"] = start["b1"][:3]
     with pytest.raises(ShapeError, match="the first axis is that of the members"):
         train_ensemble(NET, adam(), CROSS_ENTROPY, start, TASK, steps=1)
+
+
+@pytest.mark.parametrize(("members", "parts"), [(2 * 65536 // 60, 1), (1 + 2 * 65536 // 60, 2)])
+def test_small_work_stays_on_one_thread(monkeypatch, members, parts):
+    """The largest array of a member has 12 samples and 5 units."""
+    sizes = []
+
+    def recorded(*arguments: Any, **options: Any) -> Any:
+        sizes.append(len(arguments[3]["b1"]))
+        return train(*arguments, **options)
+
+    monkeypatch.setattr("numerics.ensemble.train", recorded)
+    start = initial_parameters(NET, seed=2, ensemble=(members,))
+    train_ensemble(NET, adam(), CROSS_ENTROPY, start, TASK, steps=1)
+    assert len(sizes) == parts
+    assert sum(sizes) == members
