@@ -22,7 +22,6 @@ from theory.architecture import Architecture
 from theory.errors import ShapeError
 from theory.optimizer.base import Optimizer
 
-
 MIN_ENTRIES = 1 << 16  # for a call of NumPy to take longer than to hand over the interpreter
 
 
