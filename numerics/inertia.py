@@ -285,7 +285,7 @@ def midpoints(matrix: Any) -> Array:
 
 
 def _check_square(matrix: Array) -> None:
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+    if matrix.shape != (0,) and (matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]):
         raise ShapeError(f"matrix has shape {matrix.shape}, expected (n, n)")
 
 

@@ -32,6 +32,7 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.n11_quotient",
     "proofs_check.claims.n6_plasticity",
     "proofs_check.claims.n3_transverse",
+    "proofs_check.claims.n3b_inertia",
     "proofs_check.claims.n4c_stochastic",
     "proofs_check.claims.n12_escape",
     "proofs_check.claims.n12_rounding",
