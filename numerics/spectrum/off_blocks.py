@@ -59,7 +59,7 @@ class TransverseOperator(LinearOperator):  # type: ignore[misc]  # SciPy is unty
         system: float64, with functions for unknown symbols.
 
     Raises:
-        SpectrumError: if the point is not on IE∩OE.
+        SpectrumError: if the point is not on IE∩OE, or nothing is cloned.
         ShapeError: if an array is missing or does not fit.
 
     >>> from numerics.losses import MSE
@@ -94,6 +94,8 @@ class TransverseOperator(LinearOperator):  # type: ignore[misc]  # SciPy is unty
         if away > ROUNDING * np.sqrt(sum(np.sum(a * a) for a in theta.values())):
             raise SpectrumError(f"the point is {away:.3g} away from IE∩OE")
         self.coordinates = NormalCoordinates(architecture, partition)
+        if not self.coordinates.dimension:
+            raise SpectrumError("the partition has no clones: the normal space is 0")
         x = numbers.array(task.x)
         y = Evaluator(architecture.graph(len(x)), numbers)({**theta, "x": x})["y"]
         adjoint = output_adjoint(loss, y, numbers.array(task.y), numbers)
