@@ -28,6 +28,8 @@ class FrozenCertificate:
             grade ``domain``, infinite at ``persistent``. All parameters within this distance in
             the Euclidean norm are among them.
         why: the proof in words.
+        together_with: at grade ``persistent``, units that are frozen for ever with it and whose
+            own parameters therefore do not move: the proof uses that.
     """
 
     unit: Unit
@@ -36,6 +38,7 @@ class FrozenCertificate:
     bound: float
     radius: float
     why: str
+    together_with: tuple[Unit, ...] = ()
 
     def steps(self, largest_update: float) -> float:
         """For how many steps at least the unit stays frozen: ``⌊r/largest_update⌋``.

@@ -63,15 +63,8 @@ def frozen_certificate(
     """
     held = Held(architecture, domain)
     held.units.check(*unit)
-    persistent = held.largest_set(parameters, inf)
-    if unit in persistent:
-        others = len(persistent) - 1
-        why = (
-            f"z ≤ {persistent[unit]:.3g} whatever values the other parameters take"
-            + (f", together with {others} more such units" if others else "")
-            + "; its own have no gradient"
-        )
-        return FrozenCertificate(unit, "persistent", str(domain), persistent[unit], inf, why)
+    if (persistent := _persistent(held, parameters, unit, str(domain))) is not None:
+        return persistent
     attack = Attack(held.units, parameters, *unit, seed)
     if isinstance(domain, Data):
         found = _on_data(attack, domain, held, parameters, unit)
@@ -85,6 +78,23 @@ def frozen_certificate(
     if radius > 0:
         why += "; within the radius its own parameters have no gradient"
     return FrozenCertificate(unit, grade, str(domain), found, radius, why)
+
+
+def _persistent(
+    held: Held, parameters: Mapping[str, Array], unit: Unit, domain: str
+) -> FrozenCertificate | None:
+    bound = held.alone(parameters, unit)
+    others: tuple[Unit, ...] = ()
+    if bound is None:
+        together = held.largest_set(parameters, inf)
+        if unit not in together:
+            return None
+        bound, others = together[unit], tuple(one for one in together if one != unit)
+    but = f"but those of {len(others)} units frozen for ever with it " if others else ""
+    why = (
+        f"z ≤ {bound:.3g} whatever values the other parameters {but}take; its own have no gradient"
+    )
+    return FrozenCertificate(unit, "persistent", domain, bound, inf, why, others)
 
 
 def _on_data(

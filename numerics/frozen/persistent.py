@@ -22,12 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from math import inf
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
 
-from numerics.bounds import Domain, Propagator, hull
+from numerics.bounds import Box, Domain, Propagator, hull
 from numerics.bounds.interval import down, up
 from numerics.frozen.certificate import Unit
 from numerics.frozen.units import Masks, ReluUnits
@@ -35,8 +35,9 @@ from numerics.systems.system import Array
 from theory.architecture import Architecture
 from theory.backprop import gradient
 from theory.errors import ArchitectureError
+from theory.graph import Graph
 
-LARGEST, SMALLEST = 2.0**20, 2.0**-40
+LARGEST, FIRST, SMALLEST = 2.0**20, 2.0**-7, 2.0**-40  # radii that are tried
 Units = dict[str, set[int]]
 
 
@@ -78,8 +79,8 @@ def held_radius(
 ) -> float:
     """A radius r: the unit is frozen for all other parameters within r of theirs, entry by entry.
 
-    Infinite for a persistent unit, 0 if no positive radius was proved. The largest r that is found
-    by bisection; a larger one may exist, since bounds are not sharp.
+    Infinite for a unit that is persistent on its own, 0 if no positive radius was proved. The
+    largest r that is found by bisection; a larger one may exist, since bounds are not sharp.
 
     Raises:
         ArchitectureError: if samples are coupled, or there is no such unit.
@@ -95,7 +96,7 @@ def held_radius(
     """
     held = Held(architecture, domain)
     held.units.check(*unit)
-    if unit in held.largest_set(parameters, inf):
+    if held.alone(parameters, unit) is not None:
         return inf
     return held.radius(parameters, unit, bisections)
 
@@ -116,7 +117,9 @@ class Held:
             )
         self.architecture = architecture
         self.x = domain.values(architecture.input_shape)
-        self.graph, self._linear, self._intervals = _prepared(architecture, domain.num_samples)
+        self.graph, linear, self._intervals = _prepared(architecture, domain.num_samples)
+        # samples have no width for lines to save, and parameters next to nothing
+        self._nearby = linear if isinstance(domain, Box) else self._intervals
 
     def largest_set(self, parameters: Mapping[str, Array], radius: float) -> dict[Unit, float]:
         """All units that are held together while other parameters move by at most ``radius``."""
@@ -136,17 +139,27 @@ class Held:
             candidates = passing
         return {}
 
+    def alone(self, parameters: Mapping[str, Array], unit: Unit) -> float | None:
+        """The bound of a unit that is frozen for ever though all other units train, or None."""
+        masks = self.units.own_parameters({unit[0]: {unit[1]}})
+        values = self._bounds(parameters, masks, inf)
+        return self.bound(values, *unit) if self._passes(values, *unit) else None
+
     def radius(self, parameters: Mapping[str, Array], unit: Unit, bisections: int) -> float:
         """The largest radius found at which the unit alone is held."""
-        if not self._holds_within(parameters, unit, 0.0):
-            return 0.0
-        low, high = 0.0, SMALLEST
+        low, high = 0.0, FIRST
         while high <= LARGEST and self._holds_within(parameters, unit, high):
             low, high = high, high * 8
-        if low == 0 or high > LARGEST:
+        if low > 0 and high > LARGEST:
             return low
+        while low == 0:
+            high /= 32
+            if high < SMALLEST:
+                return 0.0
+            low = high if self._holds_within(parameters, unit, high) else 0.0
+        high = high if high > low else low * 32
         for _ in range(bisections):
-            middle = (low * high) ** 0.5
+            middle = sqrt(low * high)
             if self._holds_within(parameters, unit, middle):
                 low = middle
             else:
@@ -155,7 +168,7 @@ class Held:
 
     def bound(self, values: tuple[Array, ...], axis: str, index: int) -> float:
         """An upper bound of a unit's pre-activations."""
-        return max(
+        return 0.0 + max(
             float(np.take(values[k]["high"], index, axis=position).max())
             for k, position in self.units.pre_activations(self.graph, axis)
         )
@@ -176,7 +189,7 @@ class Held:
             given[p] = hull(np.where(mask, value, low), np.where(mask, value, high))
         output = self.graph.nodes[self.graph.outputs["y"]].shape
         given["adjoint:y"] = hull(np.full(output, -inf), np.full(output, inf))
-        run = self._intervals if radius == inf else self._linear
+        run = self._intervals if radius == inf else self._nearby
         return run(given)
 
     def _passes(self, values: tuple[Array, ...], axis: str, index: int) -> bool:
@@ -191,6 +204,6 @@ class Held:
 
 
 @lru_cache(maxsize=16)
-def _prepared(architecture: Architecture, batch: int) -> tuple[Any, Propagator, Propagator]:
+def _prepared(architecture: Architecture, batch: int) -> tuple[Graph, Propagator, Propagator]:
     graph = gradient(architecture.graph(batch))
     return graph, Propagator(graph, targets=()), Propagator(graph, "interval")

@@ -7,13 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
+from numerics.metrics.signals import symbols_on_data
 from numerics.systems.system import Array
 from theory.architecture import Architecture
-from theory.axes import BATCH, axis_names, couples_samples
+from theory.axes import axis_names, couples_samples
 from theory.axis_roles import contracted_axes
 from theory.errors import ArchitectureError
 from theory.graph import Graph
-from theory.primitives import Apply
 
 Masks = dict[str, Array]  # of every parameter, which entries
 
@@ -56,10 +56,9 @@ class ReluUnits:
         graph = self.architecture.graph()
         names = axis_names(graph, self.architecture.declared_axes)
         symbols: dict[str, set[str]] = {}
-        for k, node in enumerate(graph.nodes):
-            if isinstance(node.primitive, Apply) and names[k][:1] == (BATCH,):
-                for axis in names[k][1:]:
-                    symbols.setdefault(axis or "", set()).add(node.primitive.activation.name)
+        for k, activation in symbols_on_data(graph):
+            for axis in names[k][1:]:
+                symbols.setdefault(axis or "", set()).add(activation.name)
         known = self.architecture.sizes
         return tuple(axis for axis in known if symbols.get(axis) == {"relu"})
 
@@ -87,12 +86,9 @@ class ReluUnits:
         """
         names = axis_names(graph, self.architecture.declared_axes)
         return [
-            (node.operands[0], names[k].index(axis))
-            for k, node in enumerate(graph.nodes)
-            if isinstance(node.primitive, Apply)
-            and node.primitive.activation.name == "relu"
-            and names[k][:1] == (BATCH,)
-            and axis in names[k]
+            (graph.nodes[k].operands[0], names[k].index(axis))
+            for k, activation in symbols_on_data(graph)
+            if activation.name == "relu" and axis in names[k][1:]
         ]
 
     @cached_property

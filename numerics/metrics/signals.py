@@ -6,7 +6,7 @@ steps in time are further samples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from numerics.tasks import Task
 from numerics.train import num_leading
 from theory.activation import Activation
 from theory.architecture import Architecture
-from theory.axes import BATCH, axis_names
+from theory.axes import axis_names
 from theory.backprop import gradient
 from theory.errors import ArchitectureError
 from theory.graph import Graph
@@ -175,6 +175,16 @@ def slopes(activation: Activation, z: Array) -> Array:
     return np.broadcast_to(found["grad:z"], z.shape)
 
 
+def symbols_on_data(graph: Graph) -> Iterator[tuple[int, Activation]]:
+    """The function symbols of values that depend on inputs, with their nodes."""
+    depends: set[int] = set()
+    for k, node in enumerate(graph.nodes):
+        if isinstance(node.primitive, Input) or any(j in depends for j in node.operands):
+            depends.add(k)
+            if isinstance(node.primitive, Apply):
+                yield k, node.primitive.activation
+
+
 def find_units(
     architecture: Architecture, graph: Graph, axis: str, place: int | None = None
 ) -> Units:
@@ -196,9 +206,9 @@ def find_units(
         )
     names = axis_names(graph, architecture.declared_axes)
     found = [
-        Units(node.primitive.activation, k, names[k].index(axis) - len(names[k]), len(names[k]))
-        for k, node in enumerate(graph.nodes)
-        if isinstance(node.primitive, Apply) and names[k][:1] == (BATCH,) and axis in names[k]
+        Units(activation, k, names[k].index(axis) - len(names[k]), len(names[k]))
+        for k, activation in symbols_on_data(graph)
+        if axis in names[k][1:]
     ]
     if not found:
         raise ArchitectureError(
