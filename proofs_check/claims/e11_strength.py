@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 import flint
+import sympy
 from flint import arb
 
 from numerics.correlation_kernel import ClosedKernel, Kernel, SeriesKernel, strongest_decorrelation
@@ -19,7 +20,7 @@ from theory.rank_gain.hermite import R
 
 # α as printed, α with the variance, K'(0), κ over [0, 1]
 STATED: Mapping[str, tuple[str, str, str, str]] = {
-    "relu": ("0", "0.46694221", "0.7334711", "0.08886766"),
+    "relu": ("0.00000000", "0.46694221", "0.7334711", "0.08886766"),
     "tanh": ("0.17780723", "0.17780723", "0.93046992", "0.03816885"),
     "gelu": ("0.072031598", "0.31884497", "0.72328752", "0.08417327"),
     "sigmoid": ("-0.84717", "0.033592390", "0.98416717", "0.00811448"),
@@ -56,7 +57,7 @@ def values(name: str, _: Settings) -> Evidence:
     """The stated digits of one activation."""
     figures: dict[str, float | int | str] = {}
     for what, ball, text in zip(NAMES, numbers(name), STATED[name], strict=True):
-        figures[f"{what} of {name}"] = ball.str(12, radius=False)
+        figures[f"{what} of {name}"] = ball.str(12, radius=bool(ball.contains(0)))
         is_right = rounds_to(ball, text)
         if is_right is None:
             return unknown(name, f"{what}: {ball.str(12)} is not told from {text}")
@@ -70,6 +71,20 @@ def values(name: str, _: Settings) -> Evidence:
 def all_values(settings: Settings) -> Evidence:
     """All four activations."""
     return conjoin(values(name, settings) for name in STATED)
+
+
+def relu_exactly(_: Settings) -> Evidence:
+    """0, 1/(π - 1) and π/(2(π - 1)) in SymPy."""
+    found = exact_hermite("relu")
+    exact = {
+        "α as printed": (found.uncentred_decorrelation(), sympy.Integer(0)),
+        "α": (found.decorrelation(), 1 / (sympy.pi - 1)),
+        "K'(0)": (found.weight(1), sympy.pi / (2 * (sympy.pi - 1))),
+    }
+    for what, (value, stated) in exact.items():
+        if sympy.simplify(value - stated) != 0:
+            return refuted("ReLU", f"{what} is {value}", counterexample={what: str(value)})
+    return holds(Level.PROVED, "ReLU", "closed forms in SymPy")
 
 
 def closed_forms(settings: Settings) -> Evidence:
@@ -119,6 +134,7 @@ CLAIMS = (
         expected=Verdict.PROVED,
         checks=(
             Check("values", all_values, "values"),
+            Check("ReLU exactly", relu_exactly, "ReLU"),
             Check("closed forms against integrals", closed_forms, "coefficients"),
         ),
         false_variants=tuple(
