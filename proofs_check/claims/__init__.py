@@ -36,6 +36,7 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.n4c_stochastic",
     "proofs_check.claims.n12_escape",
     "proofs_check.claims.n12_rounding",
+    "proofs_check.claims.n12_prediction",
     "proofs_check.claims.n8_balance",
     "proofs_check.claims.p10_rank_gain",
     "proofs_check.claims.p11_decorrelation",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log, sqrt
-from typing import Any
 
 import numpy as np
 import sympy
@@ -35,7 +35,7 @@ ITO = "SymPy: Itô's formula, dW of mean 0 and square dt"
 
 def _ito(drift: sympy.Expr, noise: sympy.Expr, v: sympy.Symbol) -> tuple[sympy.Expr, sympy.Expr]:
     """Drift and noise of ln v for dv = drift dt + noise dW."""
-    first: Any = 1 / v  # (ln v)'
+    first = sympy.log(v).diff(v)
     drifted = first * drift + first.diff(v) * noise**2 / 2
     return sympy.simplify(drifted), sympy.simplify(first * noise)
 
@@ -55,7 +55,10 @@ def linear_law(_: Settings) -> Evidence:
 
 def _simulated(settings: Settings, name: str, cases: tuple[tuple[float, float], ...]) -> Evidence:
     """Whether means over Euler-Maruyama paths are as the named law says for each h and ζ."""
-    laws = {"-h - ζ²/2": linear_exponent, "-h": lambda h, z: -h}
+    laws: dict[str, Callable[[float, float], float]] = {
+        "-h - ζ²/2": linear_exponent,
+        "-h": lambda h, _: -h,
+    }
     time, steps, paths = 8.0, 4000, 4000 if settings.full else 1000
     figures: dict[str, float] = {}
     for h, zeta in cases:
