@@ -68,8 +68,10 @@ class Evaluator:
         self.system = system
         self.lead = lead
         self._dtype = system.constant((Fraction(0),), (), 1).dtype
-        self._steps = tuple(operation(node, graph, system, lead) for node in graph.nodes)
-        self._uses = _last_uses(graph)
+        steps = (operation(node, graph, system, lead) for node in graph.nodes)
+        uses = _last_uses(graph)
+        operands = (node.operands for node in graph.nodes)
+        self._plan = tuple(zip(operands, steps, uses.early, uses.late, uses.dead, strict=True))
         self._widest = max((prod(node.shape) for node in graph.nodes), default=0)
         # list.pop and list.append are atomic: calls in several threads never share a workspace
         self._idle: list[tuple[Leading, Workspace]] = []
@@ -87,7 +89,7 @@ class Evaluator:
             ShapeError: if an array is missing or does not fit, or leading axes disagree.
             ValueSystemError: if a number, or a function symbol, has no value in the system.
         """
-        values: list[Any] = [None] * len(self._steps)
+        values: list[Any] = [None] * len(self._plan)
         leading: Leading = {}
         for k, node in enumerate(self.graph.nodes):
             if isinstance(node.primitive, Parameter | Input):
@@ -107,17 +109,17 @@ class Evaluator:
         return {name: np.asarray(values[k]) for name, k in self.graph.outputs.items()}
 
     def _run(self, values: list[Any], system: NumberSystem, workspace: Workspace | None) -> None:
-        for k, (node, step) in enumerate(zip(self.graph.nodes, self._steps, strict=True)):
-            operands = [values[j] for j in node.operands]
+        for k, (operands, step, early, late, dead) in enumerate(self._plan):
+            given = [values[j] for j in operands]
             if workspace:
-                for j in self._uses.early[k]:
+                for j in early:
                     workspace.release(values[j])
             if values[k] is None:
-                values[k] = step(system, *operands)
+                values[k] = step(system, *given)
             if workspace:
-                for j in self._uses.late[k]:
+                for j in late:
                     workspace.release(values[j])
-            for j in self._uses.dead[k]:
+            for j in dead:
                 values[j] = None
 
     def _workspace(self, system: Reusing, leading: Leading) -> Workspace:
@@ -288,19 +290,29 @@ def _concatenate(parts: Sequence[Array], axis: int, lead: int) -> Array:
     return np.concatenate(stretched, axis=lead + axis)
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """How one operand of a product is brought to (stack, rows, columns) order."""
+def _side(
+    order: Sequence[int], groups: tuple[int, int, int], lead: int
+) -> Callable[[Array], Array]:
+    """How one operand of a product is brought to (stack, rows, columns) order.
 
-    order: tuple[int, ...]
-    groups: tuple[int, int, int]  # numbers of axes in the stack, the rows and the columns
+    Args:
+        order: of its axes.
+        groups: numbers of axes in the stack, the rows and the columns.
+        lead: number of leading axes.
+    """
+    s, r, c = groups
+    permutation = (*range(lead), *(lead + k for k in order))
+    is_straight = permutation == tuple(range(len(permutation)))
+    if r == c == 1:
+        return (lambda a: a) if is_straight else (lambda a: a.transpose(permutation))
 
-    def __call__(self, a: Array, lead: int) -> Array:
-        a = a.transpose((*range(lead), *(lead + k for k in self.order)))
-        s, r, _ = self.groups
+    def brought(a: Array) -> Array:
+        a = a.transpose(permutation)
         shape = a.shape[lead:]
         rows, columns = prod(shape[s : s + r]), prod(shape[s + r :])
         return a.reshape((*a.shape[:lead], *shape[:s], rows, columns))
+
+    return brought
 
 
 def _contraction(einsum: Einsum, lead: int) -> Step:
@@ -315,23 +327,28 @@ def _contraction(einsum: Einsum, lead: int) -> Step:
     flipped = bool(rows and columns) and out.index(columns[0]) < out.index(rows[0])
     if flipped:  # bᵀaᵀ has its axes in the order of the output
         left, right, rows, columns = right, left, columns, rows
-    a_side = _Side(
-        tuple(left.index(c) for c in (*stack, *rows, *summed)),
+    a_side = _side(
+        [left.index(c) for c in (*stack, *rows, *summed)],
         (len(stack), len(rows), len(summed)),
+        lead,
     )
-    b_side = _Side(
-        tuple(right.index(c) for c in (*stack, *summed, *columns)),
+    b_side = _side(
+        [right.index(c) for c in (*stack, *summed, *columns)],
         (len(stack), len(summed), len(columns)),
+        lead,
     )
     found = (*stack, *rows, *columns)
     order = (*range(lead), *(lead + found.index(c) for c in out))
+    is_product = len(rows) == len(columns) == 1 and order == tuple(range(len(order)))
 
     def step(system: NumberSystem, a: Array, b: Array) -> Array:
         if flipped:
             a, b = b, a
+        if is_product:
+            return system.matmul(a_side(a), b_side(b))
         row_shape = [a.shape[lead + left.index(c)] for c in rows]
         column_shape = [b.shape[lead + right.index(c)] for c in columns]
-        product = system.matmul(a_side(a, lead), b_side(b, lead))
+        product = system.matmul(a_side(a), b_side(b))
         front = product.shape[:-2]
         return product.reshape((*front, *row_shape, *column_shape)).transpose(order)
 
