@@ -26,6 +26,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str] | None]] = {
     "campaign": ([], []),
     "ensembles": ([], ["--quick"]),
     "flow": ([], None),
+    "spectrum": ([], ["--rounds", "1"]),
 }
 README = REPOSITORY / "benchmarks" / "README.md"
 HEAD = """# Benchmarks
