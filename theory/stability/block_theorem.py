@@ -88,7 +88,7 @@ def own_term_of_a_unit() -> Outcome:
 
 
 def _dense_networks() -> Outcome:
-    deep, skip, wide = mlp([1, 3, 2, 1]), skip_network(), mlp([2, 3, 2])
+    deep, skip, wide = mlp([1, 3, 2, 1]), skip_network(), mlp([1, 3, 2])
     pairs = {"h1": [[0, 1, 2]], "h2": [[0, 1]]}
     return conjoined(
         (
@@ -197,7 +197,7 @@ BLOCKS = Theorem(
             "SymPy's Hessian of the explicit loss has these entries and no others:",
             (),
             _dense_networks,
-            r"MLP 1-3-2-1 with blocks of 3 and 2, a network with skips, MLP 2-3-2 on two samples",
+            r"MLP 1-3-2-1 with blocks of 3 and 2, a network with skips, MLP 1-3-2 on two samples",
         ),
     ),
 )
