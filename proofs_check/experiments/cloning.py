@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -109,8 +110,13 @@ class Settings:
     @property
     def task(self) -> Task:
         """The digits."""
-        every = digits()
+        every = _digits()
         return Task(every.name, every.x[: self.samples], every.y[: self.samples])
+
+
+@cache
+def _digits() -> Task:
+    return digits()
 
 
 QUICK = Settings()
@@ -165,7 +171,8 @@ def _optimizer(settings: Settings, job: str) -> Optimizer:
             return sgd().with_hyperparameters(rate=settings.rate)
 
 
-def _blocks(settings: Settings) -> dict[str, AxisPartition]:
+def clone_blocks(settings: Settings) -> dict[str, AxisPartition]:
+    """The blocks of clones in both hidden layers: unit k and every ``width``-th after it."""
     size = settings.width * settings.duplicates
     pairs = [list(range(k, size, settings.width)) for k in range(settings.width)]
     return make_partition({"h1": size, "h2": size}, {"h1": pairs, "h2": pairs})
@@ -175,7 +182,7 @@ def _arm(settings: Settings, seed: int, job: str, kind: str, theta: Weights) -> 
     """The curves of clones or base under one optimizer, from the trained base on."""
     net, rule = _base(settings), _optimizer(settings, job)
     start, given = theta, None
-    blocks = _blocks(settings)
+    blocks = clone_blocks(settings)
     if kind == CLONE:
         wide = clone(net, theta, blocks, seed=seed)
         net, start = wide.architecture, wide.parameters
@@ -239,7 +246,7 @@ def _watched(
         RANK: np.mean([effective_rank(s.h) for s in units], axis=0),
     }
     if is_clone:
-        blocks = _blocks(settings)
+        blocks = clone_blocks(settings)
         pairs = list(zip(units, (blocks["h1"], blocks["h2"]), strict=True))
         found[FORWARD] = np.max([1 - cloning_r2(s.h, b) for s, b in pairs], axis=0)
         found[BACKWARD] = np.max([1 - cloning_r2(s.delta, b) for s, b in pairs], axis=0)

@@ -16,7 +16,7 @@ from proofs_check.errors import ArraysError
 from proofs_check.experiments.storage import read_arrays, write_arrays, write_bytes
 from proofs_check.experiments.verdict import Finding
 from theory.errors import LopError
-from theory.html_table import html_table
+from theory.html_table import NUM_SHOWN, html_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -185,7 +185,12 @@ class Result:
             for finding in self.findings
         ]
         caption = f"{self.title}; {self.settings['seeds']} seeds, {self.seconds:.0f} s of work"
-        return html_table(caption, ("claim", "verdict", "figures", "criterion"), rows, len(rows))
+        header = ("claim", "verdict", "figures", "criterion")
+        parts = [rows[k : k + NUM_SHOWN] for k in range(0, len(rows), NUM_SHOWN)] or [[]]
+        tables = [
+            html_table(caption if k == 0 else "", header, p, len(p)) for k, p in enumerate(parts)
+        ]
+        return "".join(tables)
 
 
 def load(path: str | Path) -> Result:

@@ -70,13 +70,13 @@ def interval(values: Array) -> tuple[float, float, float]:
     >>> mean, round(low, 3), round(high, 3)
     (2.0, -0.484, 4.484)
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     values = np.asarray(values, float)
     mean, n = float(values.mean()), len(values)
     if n < 2:
         return mean, -np.inf, np.inf
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * float(values.std(ddof=1)) / sqrt(n)
+    reach = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * float(values.std(ddof=1)) / sqrt(n)
     return mean, mean - reach, mean + reach
 
 

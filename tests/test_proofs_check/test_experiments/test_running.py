@@ -21,6 +21,12 @@ class Walk:
     widths: tuple[int, ...] = (2, 3)
 
 
+@pytest.fixture(autouse=True)
+def _unchanged_sources(monkeypatch):
+    """Somebody may edit the sources while tests run."""
+    monkeypatch.setattr("proofs_check.experiments.running.sources_digest", lambda: "these")
+
+
 class StoppedError(Exception):
     pass
 
