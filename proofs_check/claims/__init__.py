@@ -16,6 +16,8 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.n0_normal_hessian",
     "proofs_check.claims.p2_frozen",
     "proofs_check.claims.e2b_saturation",
+    "proofs_check.claims.e2c_persistence",
+    "proofs_check.claims.e2c_certificates",
     "proofs_check.claims.p3_p4_clones",
     "proofs_check.claims.p5_leaves",
     "proofs_check.claims.e5_sparse",
