@@ -195,8 +195,8 @@ def escape_steps(
         scalars = {f"{SCALAR}:{k}": float(v) for k, v in optimizer.scalars(step).items()}
         with np.errstate(over="ignore", invalid="ignore"):
             found = evaluator({**theta, **given, **scalars})
-        theta = {name.removeprefix(f"{NEXT}:"): value for name, value in found.items()}
-        before, after = after, _distances(space, theta)
+            theta = {name.removeprefix(f"{NEXT}:"): value for name, value in found.items()}
+            before, after = after, _distances(space, theta)
         if not np.isfinite(after).all():
             raise ValueSystemError(f"training diverges at step {step}: lower the rate")
         out = (after > threshold) & np.isinf(escaped)
