@@ -47,7 +47,8 @@ def commuting_hessian() -> Outcome:
         expected = sympy.kronecker_product(c, (own - cross) * a)
         pairs = zip(found, expected, strict=True)
         equations += [
-            Equation(f"row {k} of {clones} clones", x, y) for k, (x, y) in enumerate(pairs)
+            Equation(rf"\text{{row {k + 1} of {clones} clones}}", x, y)
+            for k, (x, y) in enumerate(pairs)
         ]
     return compare(equations)
 
@@ -75,14 +76,25 @@ def own_term_of_a_unit() -> Outcome:
     bent, slope = derivative(phi, 2, z), derivative(phi, 1, z)
     equations = [
         *(
-            Equation(f"B_{i}{j}", term.diff(alpha[i], alpha[j]), d * bent * hats[i] * hats[j])
+            Equation(
+                rf"B_{{{i + 1}{j + 1}}}",
+                term.diff(alpha[i], alpha[j]),
+                d * bent * hats[i] * hats[j],
+            )
             for i, j in pairs
         ),
         *(
-            Equation(f"G_{i}{j}", term.diff(alpha[i], beta[j]), slope * hats[i] * adjoints[j])
+            Equation(
+                rf"G_{{{i + 1}{j + 1}}}",
+                term.diff(alpha[i], beta[j]),
+                slope * hats[i] * adjoints[j],
+            )
             for i, j in pairs
         ),
-        *(Equation("0", term.diff(beta[i], beta[j]), sympy.Integer(0)) for i, j in pairs),
+        *(
+            Equation(r"\text{outgoing}", term.diff(beta[i], beta[j]), sympy.Integer(0))
+            for i, j in pairs
+        ),
     ]
     return compare(equations, at_zero)
 

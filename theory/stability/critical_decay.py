@@ -81,10 +81,10 @@ def _equations(network: Architecture, axis: str, degree: int) -> Outcome:
     }
     total = _paired(loss, outgoing)
     equations = [
-        Equation("u^T H u", loss.form(incoming, incoming), degree * (degree - 1) * total),
-        Equation("u^T H v", loss.form(incoming, outgoing), degree * total),
-        Equation("v^T H v", loss.form(outgoing, outgoing), sympy.Integer(0)),
-        Equation("homogeneity", _paired(loss, incoming), degree * total),
+        Equation(r"u^\top H u", loss.form(incoming, incoming), degree * (degree - 1) * total),
+        Equation(r"u^\top H v", loss.form(incoming, outgoing), degree * total),
+        Equation(r"v^\top H v", loss.form(outgoing, outgoing), sympy.Integer(0)),
+        Equation(r"\text{homogeneity}", _paired(loss, incoming), degree * total),
     ]
     return compare(equations, substitution)
 
@@ -121,7 +121,7 @@ def _characteristic() -> Outcome:
     p, t = sympy.symbols("p t")
     block = sympy.Matrix([[p - 1, sympy.sqrt(p)], [sympy.sqrt(p), 0]])
     found = sympy.expand((t * sympy.eye(2) - block).det())
-    return compare([Equation("characteristic polynomial", found, (t - p) * (t + 1))])
+    return compare([Equation(r"\det(t - \cdot)", found, (t - p) * (t + 1))])
 
 
 CRITICAL_DECAY = Theorem(

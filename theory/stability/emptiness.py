@@ -62,7 +62,9 @@ def unchanged(
     x = entries("x", "", (1, *architecture.input_shape), sample=True)
     outputs = [_outputs(architecture, values, x) for values in (theta, moved)]
     pairs = enumerate(zip(*(y.flat for y in outputs), strict=True), start=1)
-    return compare([Equation(f"y_{k} at θ and at θ + p", a, b) for k, (a, b) in pairs])
+    return compare(
+        [Equation(rf"y_{{{k}}}(\theta) = y_{{{k}}}(\theta + p)", a, b) for k, (a, b) in pairs]
+    )
 
 
 def _outputs(architecture: Architecture, theta: Mapping[str, Array], x: Array) -> Array:

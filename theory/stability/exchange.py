@@ -38,7 +38,8 @@ class ExchangeableLayer:
         batch: number of samples.
 
     Raises:
-        ArchitectureError: if there are fewer than two clones, or their entries do not correspond.
+        ArchitectureError: if there are fewer than two clones, if their entries do not correspond,
+            or if two clones share one.
     """
 
     name: str
@@ -54,6 +55,9 @@ class ExchangeableLayer:
                 f"{self.name}: clones of {[len(c) for c in self.clones]} entries: at least two "
                 "clones with equally many"
             )
+        entries = [entry for clone in self.clones for entry in clone]
+        if twice := {entry for entry in entries if entries.count(entry) > 1}:
+            raise ArchitectureError(f"{self.name}: clones share {min(twice)}: each has its own")
 
 
 @dataclass(frozen=True)
@@ -150,20 +154,21 @@ class ExchangeableDerivation:
                     u, v = self._along(c, a), self._along(other, b)
                     inner = sum(x * y for x, y in zip(c, other, strict=True))
                     right = inner * self._difference(a, b)
-                    found.append(Equation(f"{u.name}, {v.name}", self.loss.form(u, v), right))
+                    found.append(Equation(_product(u, v), self.loss.form(u, v), right))
         return found
 
     def _decoupled(self) -> list[Equation]:
         clones = self.layer.clones
         own = {e for clone in clones for e in clone}
         places = range(len(clones[0]))
-        rest = [Direction({e: 1}, str(e)) for e in self.loss.entries() if e not in own]
+        rest = [
+            Direction({e: 1}, str(self.loss.symbol(e))) for e in self.loss.entries() if e not in own
+        ]
         rest += [self._along((1,) * len(clones), a) for a in places]
         normal = [self._along(c, a) for c in zero_sums(len(clones)) for a in places]
         zero = sympy.Integer(0)
         return [
-            Equation(f"{u.name}, {v.name}", self.loss.form(u, v), zero)
-            for u, v in product(normal, rest)
+            Equation(_product(u, v), self.loss.form(u, v), zero) for u, v in product(normal, rest)
         ]
 
     def _formula(self) -> list[Equation]:
@@ -171,7 +176,7 @@ class ExchangeableDerivation:
         first = self.layer.clones[0]
         return [
             Equation(
-                f"M of {self.loss.symbol(first[a])}, {self.loss.symbol(first[b])}",
+                rf"M_{{{self.loss.symbol(first[a])}, {self.loss.symbol(first[b])}}}",
                 self._difference(a, b),
                 matrix[a, b],
             )
@@ -210,6 +215,10 @@ class ExchangeableDerivation:
 
     def _repr_html_(self) -> str:
         return self.exposition().to_html()
+
+
+def _product(u: Direction, v: Direction) -> str:
+    return rf"({u.name})^\top H\, ({v.name})"
 
 
 def derive_exchangeable(layer: ExchangeableLayer) -> ExchangeableDerivation:

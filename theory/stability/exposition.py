@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 
-from theory.stability.identity import Outcome
+from theory.stability.identity import Outcome, identities
 
 Check = Callable[[], Outcome]
 
@@ -117,7 +117,7 @@ def conjoined(outcomes: Iterable[Outcome]) -> Outcome:
             if part.verdict == verdict:
                 return part
     count = sum(part.num_equations for part in parts)
-    detail = parts[0].detail if len(parts) == 1 else f"{count} equations hold as identities"
+    detail = parts[0].detail if len(parts) == 1 else identities(count)
     return Outcome("proved", detail, count)
 
 

@@ -52,7 +52,7 @@ def frozen_block(*, curvature: sympy.Expr = CURVATURE, constant_input: bool = Fa
     for u, v in combinations_with_replacement(normal, 2):
         inputs = [values[e] for d in (u, v) for e in d.terms if e in values]
         both = curvature * adjoint * sympy.Mul(*inputs) if len(inputs) == 2 else sympy.Integer(0)
-        equations.append(Equation(f"{u.name}^T H {v.name}", loss.form(u, v), both))
+        equations.append(Equation(rf"{u.name}^\top H\, {v.name}", loss.form(u, v), both))
     replaced = _frozen_values(phi, z, curvature)
     return compare([_substituted(e, held, replaced) for e in equations])
 

@@ -32,10 +32,10 @@ def share_congruence(copies: int) -> Outcome:
     vector = sympy.Matrix(first)
     expected = sympy.diag(sympy.diag(*first) - vector * vector.T, 1)
     equations = [
-        Equation(f"entry {k + 1}", a, b)
+        Equation(rf"\text{{entry {k + 1}}}", a, b)
         for k, (a, b) in enumerate(zip(found, expected, strict=True))
     ]
-    equations.append(Equation("determinant", basis.det() ** 2, sympy.Integer(1)))
+    equations.append(Equation(r"\det(E)^2", basis.det() ** 2, sympy.Integer(1)))
     return compare(equations)
 
 
@@ -60,7 +60,7 @@ def _rayleigh() -> Outcome:
     value = share * (1 - share) / (share**2 + (1 - share) ** 2)
     bounds = sympy.Rational(1, 2) - value
     square = (2 * share - 1) ** 2 / (2 * (share**2 + (1 - share) ** 2))
-    return compare([Equation("½ - ρ(λ)", bounds, square)])
+    return compare([Equation(r"\tfrac12 - \rho(\lambda)", bounds, square)])
 
 
 SPLITTING = Theorem(

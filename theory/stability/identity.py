@@ -76,10 +76,10 @@ def compare(
         substitution: symbols to expressions, made everywhere first.
 
     >>> a, b = sympy.symbols("a b")
-    >>> compare([Equation("square", (a + b) ** 2, a**2 + 2 * a * b + b**2)]).verdict
+    >>> compare([Equation("(a + b)^2", (a + b) ** 2, a**2 + 2 * a * b + b**2)]).verdict
     'proved'
-    >>> print(compare([Equation("square", (a + b) ** 2, a**2 + b**2)]))
-    refuted: square: 16 on the left, 8 on the right
+    >>> print(compare([Equation("(a + b)^2", (a + b) ** 2, a**2 + b**2)]))
+    refuted: $(a + b)^2$: 16 on the left, 8 on the right
     """
     if not equations:
         return Outcome("unknown", "no equation was compared")
@@ -89,15 +89,25 @@ def compare(
     except UndefinedOnManifoldError as error:
         return Outcome("unknown", str(error), len(equations))
     if not broken:
-        count = f"{len(equations)} equation{'s' if len(equations) > 1 else ''}"
-        return Outcome("proved", f"{count} hold as identities", len(equations))
+        return Outcome("proved", identities(len(equations)), len(equations))
     for equation in broken[:NUM_POINTS]:
         if (found := _differing(equation, given)) is not None:
             return Outcome("refuted", found.pop("where"), len(equations), found)
     return Outcome(
         "unknown",
-        f"{broken[0].name}: the canonical forms differ, but no point was found where numbers do",
+        f"${broken[0].name}$: the canonical forms differ, but no point was found where numbers do",
         len(equations),
+    )
+
+
+def identities(count: int) -> str:
+    """The finding about so many equations.
+
+    >>> identities(1), identities(2)
+    ('1 equation holds as an identity', '2 equations hold as identities')
+    """
+    return (
+        "1 equation holds as an identity" if count == 1 else f"{count} equations hold as identities"
     )
 
 
@@ -180,7 +190,7 @@ def _differing(equation: Equation, substitution: Mapping[Any, sympy.Expr]) -> di
             continue
         if _differ(left, right):
             shown = point.shown((equation.left, equation.right))
-            where = f"{equation.name}: {_number(left)} on the left, {_number(right)} on the right"
+            where = f"${equation.name}$: {_number(left)} on the left, {_number(right)} on the right"
             return {"where": where, "left": str(left), "right": str(right), **shown}
     return None
 

@@ -21,7 +21,7 @@ from theory.symbolic.functions import FunctionSymbol, LossSymbol
 
 DEGREE = 3  # of an unknown function's polynomial: φ'' is not constant
 
-LOSS = "sum of k y_k + (y_1^2 + ... + (y_1 + y_2 + ...)^2) / 2"
+LOSS = "sum of k y_k + (y_1^2 + ... + (y_1 + y_2 + ...)^2) / 2, a single output has y_2 = t"
 
 
 @dataclass(frozen=True)

@@ -289,14 +289,20 @@ def _slopes(split: SplitNetwork) -> list[Equation]:
     for place, _ in split.sources:
         own = split.base_loss.slope(split.base_entry(place)).xreplace(split.renamed)
         equations += [
-            Equation(f"slope of copy {i + 1}", split.loss.slope(split.incoming(place, i)), s * own)
+            Equation(
+                rf"\partial L/\partial w_{{{i + 1}}}",
+                split.loss.slope(split.incoming(place, i)),
+                s * own,
+            )
             for i, s in enumerate(split.shares)
         ]
     for (p, k), _ in split.targets:
         own = split.base_loss.slope((p, k)).xreplace(split.renamed)
         width = split.loss.parameters[p].shape[1]
         equations += [
-            Equation(f"outgoing slope of copy {i + 1}", split.loss.slope((p, i * width + k)), own)
+            Equation(
+                rf"\partial L/\partial a_{{{i + 1}}}", split.loss.slope((p, i * width + k)), own
+            )
             for i in range(split.copies)
         ]
     return equations

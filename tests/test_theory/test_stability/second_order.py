@@ -1,7 +1,7 @@
-"""Second derivatives of a loss by numbers a + b s + c t + d st with s² = t² = 0: no graph, no SymPy.
+"""Second derivatives of a loss by numbers a + b s + c t + d st with s² = t² = 0.
 
-Forward passes are plain loops over rational numbers. The function is φ(z) = z + 2z² - z³ and the
-loss ½ Σ y² + ½ (Σ y)² + Σ k y_k of all outputs, written here once more.
+No graph and no differentiation: forward passes are plain loops over rational numbers. The function
+is φ(z) = z + 2z² - z³ and the loss ½ Σ y² + ½ (Σ y)² + Σ k y_k of all outputs.
 """
 
 from dataclasses import dataclass
