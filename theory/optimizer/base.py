@@ -1,7 +1,8 @@
 """Optimizers as maps: (θ, state, gradient function) ↦ (θ', state').
 
 A rule is ordinary NumPy code for one tensor; what joins several tensors, or asks for gradients at
-other points, happens before it, in :attr:`Optimizer.slopes`. The code is written once. Traced
+other points, happens before it, in :attr:`Optimizer.slopes`, or after it, in
+:attr:`Optimizer.finish`. The code is written once. Traced
 (:mod:`theory.optimizer.step`) it is a graph, which runs vectorised in floating point, to any number
 of digits, in rational numbers, and in prime fields, where statements about it are proved.
 
