@@ -33,6 +33,7 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.n10_zero",
     "proofs_check.claims.n11_quotient",
     "proofs_check.claims.n6_plasticity",
+    "proofs_check.claims.p8_categories",
     "proofs_check.claims.n3_transverse",
     "proofs_check.claims.n3_derivation",
     "proofs_check.claims.n3b_inertia",

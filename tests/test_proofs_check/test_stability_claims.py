@@ -17,6 +17,7 @@ from numerics.train import loss_and_gradient
 from proofs_check.claims.n3b_inertia import exact_block, negative_count, parts
 from proofs_check.claims.n4b_decay import DECAY, slope, with_decay
 from proofs_check.claims.n4c_discrete import BETA, ETA, KAPPA, RULES, growth, step_matrix
+from proofs_check.claims.p8_categories import EXAMPLES
 from proofs_check.cloned_points import CUBIC, draw_point
 from proofs_check.networks import chooser
 from proofs_check.regularised_points import (
@@ -89,6 +90,17 @@ def test_planted_points_are_critical_and_their_units_balanced(phi):
         into = (point.parameters["W1"] ** 2).sum(axis=0)
         out = (point.parameters["W2"] ** 2).sum(axis=1)
         assert (into == DEGREES[phi] * out).all()
+
+
+def test_the_examples_are_where_the_formulas_of_b_and_g_put_them():
+    """B = δ₁ / 2 and G = 19/16 δ₁ + 5/2 δ₂ in the network 1-2-1 with a = 1."""
+    for example in EXAMPLES:
+        (block,) = example.point().blocks()
+        inner, coupling, rest = parts(block)
+        one, two = (Fraction(d) for d in example.slopes)
+        assert Fraction(str(inner[0, 0])) == one / 2
+        assert Fraction(str(coupling[0, 0])) == Fraction(19, 16) * one + Fraction(5, 2) * two
+        assert rest[0, 0] == 0
 
 
 def test_an_unbalanced_unit_has_no_critical_point():
