@@ -29,12 +29,14 @@ from numerics.spectrum.products import NormalHessian
 from numerics.systems.prime import PrimeField
 from numerics.systems.system import Array
 from theory.architecture import Architecture
+from theory.graph import Graph
 from theory.manifold import block_constant
 from theory.partition import Partition
 
 TRIALS = 24
 """Uniform elements of the group: a false symmetry passes with chance 2⁻²⁴ at most."""
 COMPONENTS = 3
+ENTRIES = 1 << 24  # of all parameters in one batch of permutations or probes
 POINTS = 5  # tried before a divisor counts as zero everywhere
 
 
@@ -76,10 +78,15 @@ def linked_sites(
     """
     sites = tuple(dict.fromkeys(site for component in components for site in component.sites))
     apart = Links(tuple((site,) for site in sites))
-    if not sites or _is_symmetric(architecture, partition, apart, seed):
+    if not sites:
         return apart
-    found = _from_couplings(architecture, partition, sites, components, seed)
-    if len(found.classes) == len(sites) or not _is_symmetric(architecture, partition, found, seed):
+    graph = architecture.graph(num_samples(architecture))
+    if _is_symmetric(architecture, graph, partition, apart, seed):
+        return apart
+    found = _from_couplings(architecture, graph, partition, sites, components, seed)
+    if len(found.classes) == len(sites) or not _is_symmetric(
+        architecture, graph, partition, found, seed
+    ):
         axes = ", ".join(dict.fromkeys(site.axis for site in sites))
         raise SpectrumError(
             f"{architecture.name}: exchanging the clones of {axes} does not keep the function: "
@@ -89,27 +96,27 @@ def linked_sites(
 
 
 def _is_symmetric(
-    architecture: Architecture, partition: Partition, links: Links, seed: int
+    architecture: Architecture, graph: Graph, partition: Partition, links: Links, seed: int
 ) -> bool:
     """Whether random permutations of all classes at once keep the network's function."""
     random = Random(seed)
     orders = [dict(_permuted(partition, links, random)) for _ in range(TRIALS)]
-    batch = num_samples(architecture)
-    graph = architecture.graph(batch)
+    step = max(1, ENTRIES // (COMPONENTS * architecture.num_parameters))
+    names = {**architecture.parameters, "x": ("", *architecture.inputs)}
     for attempt in range(POINTS):
         field = PrimeField(random_primes(COMPONENTS, seed + attempt), seed + attempt)
-        given = {
-            name: _stacked(field.random(shape, name), names, orders)
-            for name, shape, names in (
-                *((p, s, architecture.parameters[p]) for p, s in graph.parameter_shapes.items()),
-                ("x", (batch, *architecture.input_shape), ("", *architecture.inputs)),
-            )
-        }
+        point = {name: field.random(shape, name) for name, shape in graph.input_shapes.items()}
+        evaluator = Evaluator(graph, field, lead=2)
         try:
-            y = Evaluator(graph, field, lead=2)(given)["y"]
+            for start in range(0, TRIALS, step):
+                some = orders[start : start + step]
+                given = {name: _stacked(point[name], names[name], some) for name in point}
+                y = field.canonical(evaluator(given)["y"])
+                if (y != y[:, :1]).any():
+                    return False
         except ZeroDivisionError:
             continue
-        return bool((field.canonical(y) == field.canonical(y)[:, :1]).all())
+        return True
     return False
 
 
@@ -143,6 +150,7 @@ def _stacked(
 
 def _from_couplings(
     architecture: Architecture,
+    graph: Graph,
     partition: Partition,
     sites: Sequence[Site],
     components: Iterable[Component],
@@ -153,7 +161,7 @@ def _from_couplings(
     for component in components:
         if len(component.sites) == 1:
             panels[component.sites[0]] += component.panels
-    responses = _responses(architecture, partition, panels, seed)
+    responses = _responses(architecture, graph, partition, panels, seed)
     members: dict[Site, list[Site]] = {}
     placed: set[Site] = set()
     for root in sites:
@@ -175,36 +183,38 @@ def _from_couplings(
 
 def _responses(
     architecture: Architecture,
+    graph: Graph,
     partition: Partition,
     panels: Mapping[Site, list[Panel]],
     seed: int,
 ) -> dict[Site, list[dict[Site, list[bool]]]]:
     """For every site, as its first clone parts from each other one: which units of others react."""
     field = PrimeField(random_primes(COMPONENTS, seed), seed)
-    batch = num_samples(architecture)
     free = block_constant(architecture, partition).free_shapes
     point = block_constant(architecture, partition).embed(
         {name: field.random(shape, f"point {name}") for name, shape in free.items()}
     )
-    point["x"] = field.random((batch, *architecture.input_shape), "x")
-    point["adjoint:y"] = field.random((batch, *architecture.output_shape), "adjoint")
+    point["x"] = field.random(graph.input_shapes["x"], "x")
+    point["adjoint:y"] = field.random(graph.nodes[graph.outputs["y"]].shape, "adjoint")
     rng = np.random.default_rng(seed)
     probes = [(site, r) for site in panels for r in range(1, len(site.units))]
-    directions = {
-        p: np.zeros((len(probes), *shape), dtype=np.int64)
-        for p, shape in architecture.parameter_shapes.items()
-    }
-    for k, (site, r) in enumerate(probes):
-        for panel in panels[site]:
-            weights = rng.integers(1, 1 << 20, size=panel.size)
-            panel.add(weights, directions[panel.parameter][k], (0, r))
-    hessian = NormalHessian(architecture, field, batch, lead=1)
-    moved = hessian(point, {p: field.array(a) for p, a in directions.items()})
+    hessian = NormalHessian(architecture.parameters, graph, field, lead=1)
+    step = max(1, ENTRIES // (COMPONENTS * architecture.num_parameters))
     found: dict[Site, list[dict[Site, list[bool]]]] = {site: [] for site in panels}
-    for k, (site, _) in enumerate(probes):
-        found[site].append(
-            {other: _reacting(own, moved, k, field) for other, own in panels.items()}
-        )
+    for start in range(0, len(probes), step):
+        some = probes[start : start + step]
+        directions = {
+            p: np.zeros((len(some), *shape), dtype=np.int64)
+            for p, shape in architecture.parameter_shapes.items()
+        }
+        for k, (site, r) in enumerate(some):
+            for panel in panels[site]:
+                weights = rng.integers(1, 1 << 20, size=panel.size)
+                panel.add(weights, directions[panel.parameter][k], (0, r))
+        moved = hessian(point, {p: field.array(a) for p, a in directions.items()})
+        for k, (site, _) in enumerate(some):
+            reacting = {other: _reacting(own, moved, k, field) for other, own in panels.items()}
+            found[site].append(reacting)
     return found
 
 

@@ -18,7 +18,6 @@ from math import prod
 from numerics.spectrum.errors import SpectrumError
 from numerics.spectrum.panel import Panel, Site
 from theory.architecture import Architecture
-from theory.axis_roles import contracted_axes
 from theory.partition import AxisPartition, Partition
 
 Key = tuple[Site, ...]
@@ -55,6 +54,7 @@ class Component:
 def normal_components(
     architecture: Architecture,
     partition: Partition,
+    roles: Mapping[str, tuple[bool, ...]],
     heads: Mapping[Site, tuple[Site, Site]] | None = None,
 ) -> tuple[Component, ...]:
     """The components of the normal space of IE∩OE; mixed directions are in none.
@@ -62,13 +62,13 @@ def normal_components(
     Args:
         architecture: the network.
         partition: its blocks, without mirrored clones and zero units.
+        roles: for each axis of each parameter whether it is a source axis.
         heads: for each site the first of those it is linked with, and itself with its units in the
             order in which they correspond; every site alone by default.
 
     Raises:
         SpectrumError: if an axis has mirrored clones or zero units, or two axes of one parameter
             that part together are the same axis.
-        GraphError: if source and target of a parameter are ambiguous.
     """
     for axis, blocks in partition.items():
         if blocks.is_signed or blocks.zero:
@@ -76,7 +76,6 @@ def normal_components(
                 f"axis {axis!r} has mirrored clones or zero units: transverse blocks are those "
                 "of clones"
             )
-    roles = contracted_axes(architecture.unfrozen().graph(), up_to_exchange=True)
     found: dict[Key, list[Panel]] = {}
     for p, names in architecture.parameters.items():
         axes = tuple(partition[a] for a in names)

@@ -97,10 +97,11 @@ class TransverseOperator(LinearOperator):  # type: ignore[misc]  # SciPy is unty
         if not self.coordinates.dimension:
             raise SpectrumError("the partition has no clones: the normal space is 0")
         x = numbers.array(task.x)
-        y = Evaluator(architecture.graph(len(x)), numbers)({**theta, "x": x})["y"]
+        graph = architecture.graph(len(x))
+        y = Evaluator(graph, numbers)({**theta, "x": x})["y"]
         adjoint = output_adjoint(loss, y, numbers.array(task.y), numbers)
         self._point = {**theta, "x": x, "adjoint:y": adjoint}
-        self._hessian = NormalHessian(architecture, numbers, len(x))
+        self._hessian = NormalHessian(architecture.parameters, graph, numbers)
         self._step = max(1, ENTRIES // architecture.num_parameters)
         m = self.coordinates.dimension
         super().__init__(np.dtype(np.float64), (m, m))

@@ -12,6 +12,7 @@ from numerics.systems.float64 import Float64
 from numerics.systems.system import Array, NumberSystem
 from theory.architecture import Architecture
 from theory.backprop import gradient
+from theory.graph import Graph
 from theory.partition import Partition
 
 ROUNDING = 2.0**-40
@@ -60,6 +61,7 @@ def check_block_constant(
 
 def check_smooth(
     architecture: Architecture,
+    graph: Graph,
     partition: Partition,
     point: Mapping[str, Array],
     system: NumberSystem,
@@ -73,6 +75,7 @@ def check_smooth(
 
     Args:
         architecture: whose clones may be exchanged.
+        graph: of its forward function.
         partition: its blocks.
         point: block-constant parameters, and inputs ``x``.
         system: the number system.
@@ -82,11 +85,11 @@ def check_smooth(
     Raises:
         SpectrumError: if gradients between the same blocks differ.
     """
-    samples = len(point["x"])
-    graph = gradient(architecture.graph(samples))
     rng = np.random.default_rng(seed)
-    adjoint = rng.integers(-9, 10, size=(samples, *architecture.output_shape))
-    found = Evaluator(graph, system, lead=lead)({**point, "adjoint:y": system.array(adjoint)})
+    adjoint = rng.integers(-9, 10, size=graph.nodes[graph.outputs["y"]].shape)
+    found = Evaluator(gradient(graph), system, lead=lead)(
+        {**point, "adjoint:y": system.array(adjoint)}
+    )
     for p, names in architecture.parameters.items():
         slope = found[f"grad:{p}"]
         first = _first_clones(slope, names, partition)

@@ -19,6 +19,7 @@ from numerics.spectrum.normal_space import Component
 from numerics.spectrum.products import NormalHessian
 from numerics.systems.system import Array, NumberSystem
 from theory.architecture import Architecture
+from theory.graph import Graph
 
 ENTRIES = 1 << 23
 """Entries of all tangents in one batch of probes."""
@@ -26,6 +27,7 @@ ENTRIES = 1 << 23
 
 def probed_blocks(
     architecture: Architecture,
+    graph: Graph,
     components: Sequence[Component],
     point: Mapping[str, Array],
     system: NumberSystem,
@@ -34,6 +36,7 @@ def probed_blocks(
 
     Args:
         architecture: the network.
+        graph: of its forward function.
         components: those wanted.
         point: parameters ``(…, *shape)``, ``x`` and ``adjoint:y``, in the system's numbers.
         system: the number system.
@@ -42,9 +45,7 @@ def probed_blocks(
         return ()
     shapes = architecture.parameter_shapes
     lead = max(np.ndim(point[p]) - len(shape) for p, shape in shapes.items())
-    hessian = NormalHessian(
-        architecture, system, point["x"].shape[-1 - len(architecture.inputs)], lead
-    )
+    hessian = NormalHessian(architecture.parameters, graph, system, lead)
     count = max(component.size for component in components)
     step = max(1, ENTRIES // max(architecture.num_parameters * _members(point, shapes), 1))
     columns: list[list[Array]] = [[] for _ in components]

@@ -7,30 +7,29 @@ derivative.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from numerics.evaluate import Evaluator
 from numerics.systems.system import Array, NumberSystem
-from theory.architecture import Architecture
 from theory.backprop import gradient, pushforward
-from theory.graph import Builder
+from theory.graph import Builder, Graph
 
 
 class NormalHessian:
     """v ↦ H v for normal vectors v at one point, or one point for each member of an ensemble.
 
     Args:
-        architecture: the network.
+        names: of the parameters that move.
+        forward: the network's graph.
         system: in which numbers.
-        samples: length of the batch.
         lead: number of leading axes of the point; those of directions have one more, for probes.
     """
 
     def __init__(
-        self, architecture: Architecture, system: NumberSystem, samples: int, lead: int = 0
+        self, names: Iterable[str], forward: Graph, system: NumberSystem, lead: int = 0
     ) -> None:
-        self.names = tuple(architecture.parameters)
-        graph = pushforward(gradient(architecture.graph(samples)), wrt=self.names)
+        self.names = tuple(names)
+        graph = pushforward(gradient(forward), wrt=self.names)
         wanted = {f"tangent:grad:{p}": graph.outputs[f"tangent:grad:{p}"] for p in self.names}
         builder = Builder()
         numbers = builder.extend(graph)

@@ -24,6 +24,8 @@ from theory.axis_roles import contracted_axes
 from theory.graph import Graph
 from theory.partition import Partition
 
+Roles = Mapping[str, tuple[bool, ...]]  # for each axis of each parameter, whether it is a source
+
 
 def transverse_blocks(
     architecture: Architecture,
@@ -68,37 +70,38 @@ def transverse_blocks(
     ((0, 1), 1, array([-1.,  1.]))
     """
     numbers = Float64() if system is None else system
-    components = normal_components(architecture, partition)
+    graph = architecture.graph(len(task.x))
+    unfrozen = architecture.unfrozen().graph() if architecture.frozen else graph
+    roles = contracted_axes(unfrozen, up_to_exchange=True)
+    components = normal_components(architecture, partition, roles)
     theta = {p: numbers.array(parameters[p]) for p in architecture.parameters}
     x = numbers.array(task.x)
     check_block_constant(architecture, partition, {**theta, "x": x}, numbers)
     lead = max(theta[p].ndim - len(axes) for p, axes in architecture.parameters.items())
-    graph = architecture.graph(len(task.x))
     given = {**theta, "x": x}
     y = Evaluator(graph, numbers, lead=lead)(given)["y"]
     given["adjoint:y"] = output_adjoint(loss, y, numbers.array(task.y), numbers)
-    units = _two_sided(architecture, graph, components)
+    units = _two_sided(architecture, graph, roles, components)
     dense = [c for c in components if c.sites[0].axis in units]
     others = [c for c in components if c.sites[0].axis not in units]
     links = linked_sites(architecture, partition, others, seed)
     if len(links.classes) < len(links.heads()):
-        others = _linked(architecture, partition, dense, links)
+        others = _linked(architecture, partition, roles, dense, links)
     if others:
-        check_smooth(architecture, partition, {**theta, "x": x}, numbers, lead, seed)
+        check_smooth(architecture, graph, partition, {**theta, "x": x}, numbers, lead, seed)
     found: list[TransverseBlock] = []
     if units:
         for axis, own in zip(
             units, signals(graph, tuple(units.values()), given, numbers, lead), strict=True
         ):
             found += dense_blocks([c for c in dense if c.sites[0].axis == axis], own, numbers)
-    return (*found, *probed_blocks(architecture, others, given, numbers))
+    return (*found, *probed_blocks(architecture, graph, others, given, numbers))
 
 
 def _two_sided(
-    architecture: Architecture, graph: Graph, components: Sequence[Component]
+    architecture: Architecture, graph: Graph, roles: Roles, components: Sequence[Component]
 ) -> dict[str, TwoSidedUnits]:
     """The axes with clones whose units have one pre-activation, and part alone."""
-    roles = contracted_axes(architecture.unfrozen().graph(), up_to_exchange=True)
     joint = {site.axis for c in components if len(c.sites) > 1 for site in c.sites}
     axes = dict.fromkeys(site.axis for c in components for site in c.sites)
     found = {
@@ -110,9 +113,13 @@ def _two_sided(
 
 
 def _linked(
-    architecture: Architecture, partition: Partition, dense: Sequence[Component], links: Links
+    architecture: Architecture,
+    partition: Partition,
+    roles: Roles,
+    dense: Sequence[Component],
+    links: Links,
 ) -> list[Component]:
     """The components of sites that are linked, without those of two-sided units."""
     alone = {site: (site, site) for component in dense for site in component.sites}
-    every = normal_components(architecture, partition, {**alone, **links.heads()})
+    every = normal_components(architecture, partition, roles, {**alone, **links.heads()})
     return [component for component in every if component.sites[0] not in alone]

@@ -4,6 +4,8 @@ Shares with :mod:`numerics.spectrum` only the network's graph and number systems
 of the graph here, its Gauss-Newton part is not left out, and the normal space is the manifold's.
 """
 
+from typing import Any
+
 import numpy as np
 
 from numerics.evaluate import Evaluator
@@ -21,7 +23,7 @@ FUNCTIONS = {
 
 def by_parity(graph):
     """Float64 with functions for the unknown symbols of a graph; one parity a name is assumed."""
-    functions = {}
+    functions: dict[str, Any] = {}
     for node in graph.nodes:
         symbol = getattr(node.primitive, "activation", None)
         if symbol is not None and not symbol.is_known:

@@ -22,7 +22,9 @@ from tests.test_numerics.test_spectrum.dense import (
     repeated,
 )
 from theory.architecture import Architecture
+from theory.axis_roles import contracted_axes
 from theory.backprop import pushforward
+from theory.layers import layer_norm
 from theory.manifold import block_constant, equitable
 from theory.partition import make_partition
 from theory.zoo import mlp
@@ -85,6 +87,8 @@ def test_entries_are_those_of_the_theorem():
         expected = written_out(theta, task, block.units)
         size = np.abs(expected).max()
         assert np.abs(block.matrix - expected).max() <= 1e-13 * size
+        assert block.inner is not None
+        assert block.coupling is not None
         assert np.array_equal(block.matrix[:5, :5], block.inner)
         assert np.array_equal(block.matrix[:5, 5:], block.coupling)
         without_roots = written_out(theta, task, block.units, root=lambda n: 1.0)
@@ -98,8 +102,9 @@ def test_probing_gives_the_same_blocks():
     theta, task = problem(NET, PARTITION)
     y = Evaluator(NET.graph(20), Float64())({**theta, "x": task.x})["y"]
     point = {**theta, "x": task.x, "adjoint:y": output_adjoint(MSE, y, task.y, Float64())}
-    components = normal_components(NET, PARTITION)
-    probed = {b.units: b for b in probed_blocks(NET, components, point, Float64())}
+    graph = NET.graph(20)
+    components = normal_components(NET, PARTITION, contracted_axes(graph))
+    probed = {b.units: b for b in probed_blocks(NET, graph, components, point, Float64())}
     for block in transverse_blocks(NET, PARTITION, theta, task, MSE):
         other = probed[block.units]
         assert np.abs(block.matrix - other.matrix).max() <= 1e-13 * np.abs(block.matrix).max()
@@ -170,8 +175,16 @@ def test_balls_enclose_cross_entropy():
         assert max(float(entry.rad()) for entry in ball.matrix.flat) < 1e-30
 
 
-def test_ensembles_are_their_members():
+def normalised(p, x):
+    h = layer_norm(np.tanh(x @ p["W1"] + p["b1"]), eps=1)
+    return np.tanh(h @ p["W2"] + p["b2"]) @ p["W3"] + p["b3"]
+
+
+@pytest.mark.parametrize("is_normalised", [False, True])
+def test_ensembles_are_their_members(is_normalised):
     net = mlp([2, 4, 4, 2], "tanh")
+    if is_normalised:
+        net = Architecture(normalised, net.sizes, net.parameters)
     partition = make_partition(net.sizes, {"h1": [[0, 1, 2]], "h2": [[1, 3]]})
     members = [problem(net, partition, 40, seed) for seed in range(3)]
     task = members[0][1]
@@ -278,3 +291,32 @@ def test_heads_and_units_inside_heads_part_together():
     assert {(b.axis, b.multiplicity) for b in blocks} == {("h", 1), ("k", 2), ("h × k", 2)}
     expected, _ = normal_spectrum(simple, partition, theta, task, MSE, Float64())
     assert np.abs(repeated(blocks) - expected).max() <= 1e-12 * np.abs(expected).max()
+
+
+def test_flattened_channels_part_together_in_their_order():
+    """Two places, three channels that are put in another order before they are flattened."""
+
+    def forward(p, x):
+        h = np.tanh(np.einsum("bux,xc->buc", x, p["W"]))
+        flat = np.take(h, [2, 0, 1], axis=2).reshape(x.shape[0], 6)
+        return np.tanh(flat * p["g"]) @ p["V"] + (h**2).mean(1) @ p["U"]
+
+    net = Architecture(
+        forward,
+        sizes={"u": 2, "x": 2, "c": 3, "f": 6, "y": 2},
+        parameters={"W": ("x", "c"), "g": ("f",), "V": ("f", "y"), "U": ("c", "y")},
+        inputs=("u", "x"),
+    )
+    partition = make_partition(net.sizes, {"c": [[0, 1, 2]], "f": [[0, 1, 2], [3, 4, 5]]})
+    theta, task = problem(net, partition, 5)
+    (block,) = transverse_blocks(net, partition, theta, task, MSE)
+    assert block.multiplicity == 2
+    assert block.component.size == 2 + 2 + 2 * (1 + 2)
+    expected, _ = normal_spectrum(net, partition, theta, task, MSE, Float64())
+    assert np.abs(repeated([block]) - expected).max() <= 1e-12 * np.abs(expected).max()
+    hessian = full_hessian(net, theta, task, MSE, Float64())
+    values, vectors = block.eigenvectors()
+    for clones in ((0, 1), (1, 2)):
+        found = block.direction(vectors.T, clones)
+        flat = np.concatenate([found[p].reshape(len(values), -1) for p in net.parameters], axis=1)
+        assert np.abs(flat @ hessian - values[:, None] * flat).max() <= 1e-12

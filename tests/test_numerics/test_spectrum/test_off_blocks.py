@@ -35,8 +35,7 @@ def test_random_networks_on_ie_oe():
         assert leak <= 1e-11 * size
         operator = TransverseOperator(net, partition, theta, task, MSE, system=system)
         assert np.abs(np.linalg.eigvalsh(operator.dense()) - expected).max() <= 1e-11 * size
-        for end, k in (("smallest", 0), ("largest", -1)):
-            pair = operator.extreme(end)
+        for pair, k in ((operator.extreme("smallest"), 0), (operator.extreme("largest"), -1)):
             assert abs(pair.values[0] - expected[k]) <= 1e-9 * size
             assert pair.residuals[0] <= 1e-7 * size
         means = equitable(net, partition)
@@ -91,14 +90,14 @@ def test_the_coupled_formula():
 
 def test_lanczos_on_a_larger_network():
     net = mlp([5, 24, 24, 3], "tanh")
-    pairs = [[k, k + 1] for k in range(0, 24, 2)]
-    partition = make_partition(net.sizes, {"h1": pairs, "h2": pairs})
+    blocks = [[k, k + 1] for k in range(0, 24, 2)]
+    partition = make_partition(net.sizes, {"h1": blocks, "h2": blocks})
     theta, task = problem(net, partition, 0, samples=10)
     operator = TransverseOperator(net, partition, theta, task, MSE)
     assert operator.shape[0] > 400
     expected = np.linalg.eigvalsh(operator.dense())
-    for end, own in (("smallest", expected[:3]), ("largest", expected[-3:])):
-        found = operator.extreme(end, 3)
+    pairs = (operator.extreme("smallest", 3), operator.extreme("largest", 3))
+    for found, own in zip(pairs, (expected[:3], expected[-3:]), strict=True):
         assert np.abs(found.values - own).max() <= 1e-10 * np.abs(expected).max()
         assert found.residuals.max() <= 1e-7 * np.abs(expected).max()
         directions = operator.direction(found.vectors.T)

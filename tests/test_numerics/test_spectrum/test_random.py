@@ -1,6 +1,7 @@
 """Random networks: the blocks' spectrum is the dense Hessian's on the normal space."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -43,8 +44,8 @@ def agrees(net, partition, theta, task, tolerance):
 
 
 def test_feed_forward_networks():
-    kinds = Counter()
-    for seed in range(200):
+    kinds: Counter[Any] = Counter()
+    for seed in range(220):
         net = draw_network(chooser(seed))
         partition = draw_partition(chooser(seed + 1), net)
         rng = np.random.default_rng(seed)
@@ -61,10 +62,24 @@ def test_feed_forward_networks():
     assert min(kinds["several multiplicities"], kinds["skip"]) >= 20, kinds
 
 
+def _has_no_blocks(drawn):
+    """Legal networks in which no exchange of the clones of single blocks is a symmetry.
+
+    A permutation inside a block; a block of several copies; clones redrawn; a flattened axis
+    whose blocks are products of blocks, of heads and of units in heads.
+    """
+    mixing = {"permutation inside blocks", "concatenation with itself"}
+    redrawn = any(feature.endswith("redrawn") for feature in drawn.features)
+    flat = [axis for axis in drawn.architecture.sizes if axis.startswith("flat")]
+    heads = {"attention", "causal attention"} & drawn.features
+    return redrawn or drawn.features & mixing or (flat and heads)
+
+
 def test_layered_networks():
     """Legal ones agree or say that their clones cannot be exchanged; false neighbours say so."""
-    found, features = Counter(), Counter()
-    for seed in range(230):
+    found: Counter[Any] = Counter()
+    features: Counter[str] = Counter()
+    for seed in range(2550, 2700):
         drawn = draw_layered(chooser(seed), max_layers=2)
         net, partition = drawn.architecture, drawn.partition
         rng = np.random.default_rng(seed)
@@ -74,15 +89,12 @@ def test_layered_networks():
             same, _ = agrees(net, partition, theta, task, 1e-9)
         except SpectrumError:
             found["refused", drawn.false_neighbour is None] += 1
-            # a permutation inside a block, or a block of several copies: no group acts on it
-            mixing = {"permutation inside blocks", "concatenation with itself"}
-            redrawn = any(feature.endswith("redrawn") for feature in drawn.features)
-            assert drawn.false_neighbour or redrawn or drawn.features & mixing, str(drawn)
+            assert drawn.false_neighbour or _has_no_blocks(drawn), str(drawn)
             continue
         assert same, str(drawn)
         found["compared"] += 1
         features.update(drawn.features)
-    assert found["compared"] >= 110, found
-    assert found["refused", False] >= 30, found
-    wanted = {"conv2d", "attention", "LayerNorm", "GroupNorm", "GLU", "flatten", "skip"}
+    assert found["compared"] >= 85, found
+    assert found["refused", False] >= 25, found
+    wanted = {"conv2d", "attention", "LayerNorm", "GroupNorm", "GLU", "flatten", "skip", "GRU"}
     assert wanted <= features.keys(), features
