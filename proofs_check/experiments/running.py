@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from importlib import import_module
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,10 +18,10 @@ from numerics.systems.system import Array
 from proofs_check.errors import ArraysError, OptionError
 from proofs_check.experiments.experiment import Experiment, Job, State, plain
 from proofs_check.experiments.result import Result
+from proofs_check.experiments.sources import sources_digest
 from proofs_check.experiments.storage import read_arrays, write_arrays
 
 OnProgress = Callable[[int, int, str], None]  # finished stages, all stages, the job
-PACKAGES = ("theory", "numerics", "proofs_check.experiments")
 
 
 def run(
@@ -59,7 +57,7 @@ def run(
         "experiment": experiment.name,
         "settings": plain(chosen),
         "seed": seed,
-        "sources": sources_digest(),
+        "sources": sources_digest(experiment.advance.__module__),
     }
     jobs = experiment.jobs(chosen)
     files = None if out is None else {j.name: checkpoint_path(out, experiment, j) for j in jobs}
@@ -210,14 +208,3 @@ def versions() -> dict[str, str]:
         "scikit-learn": version("scikit-learn"),
         "machine": f"{platform.system()} {platform.machine()}",
     }
-
-
-def sources_digest() -> str:
-    """SHA-256 over the sources that experiments run on."""
-    found = hashlib.sha256()
-    for package in PACKAGES:
-        folder = Path(import_module(package).__path__[0])
-        for file in sorted(folder.rglob("*.py")):
-            found.update(file.relative_to(folder).as_posix().encode())
-            found.update(file.read_bytes())
-    return found.hexdigest()

@@ -24,7 +24,7 @@ class Walk:
 @pytest.fixture(autouse=True)
 def _unchanged_sources(monkeypatch):
     """Somebody may edit the sources while tests run."""
-    monkeypatch.setattr("proofs_check.experiments.running.sources_digest", lambda: "these")
+    monkeypatch.setattr("proofs_check.experiments.running.sources_digest", lambda _: "these")
 
 
 class StoppedError(Exception):
@@ -105,7 +105,7 @@ def test_checkpoints_of_other_runs_are_refused(tmp_path, changes, seed, message)
 
 def test_checkpoints_of_other_sources_are_refused(tmp_path, monkeypatch):
     interrupted(tmp_path)
-    monkeypatch.setattr("proofs_check.experiments.running.sources_digest", lambda: "other")
+    monkeypatch.setattr("proofs_check.experiments.running.sources_digest", lambda _: "other")
     with pytest.raises(ArraysError, match="the programs have changed since"):
         run(walking(), seed=4, out=tmp_path, resume=True)
 
