@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from math import prod
 from time import perf_counter
 
 import numpy as np
@@ -26,14 +27,19 @@ from numerics.systems.rational import Rational
 from numerics.systems.system import Array, NumberSystem
 from numerics.thresholds import largest_eigenvalue, smallest_eigenvalue
 from numerics.train import loss_and_gradient
+from proofs_check.exact_zeros import known_nullity
 from proofs_check.question import function_symbols
 from proofs_check.stability_question import StabilityQuestion, first_clones
 from proofs_check.stability_result import BlockVerdict, Stability
+from theory.architecture import Architecture
 from theory.manifold import block_constant, equitable
 
 RATIONAL_FUNCTIONS = frozenset({"relu", "leaky_relu", "step", "reciprocal"})
-BUDGET = 2.0e8  # probes × samples × parameters; half a minute in balls on one core
 BITS = 128
+MAX_SECONDS = 60.0
+# Seen on one core at 128 bits, in seconds: an entry of a graph for a probe; a product behind an
+# entry of B or G; a product of the counts, three of them for a block.
+PROBED, TWO_SIDED, COUNTED = 2.5e-6, 6e-8, 6e-7
 
 OnProgress = Callable[[str], object]
 
@@ -65,17 +71,13 @@ def stability(
     seen = transverse_blocks(net, partition, question.parameters, question.task, question.loss)
     theta = first_clones(net, partition, question.parameters)
     moved = max(float(np.abs(theta[p] - question.parameters[p]).max()) for p in theta)
-    probes = max((len(block.labels) for block in seen), default=0)
-    cost = float(probes) * len(question.task.x) * net.num_parameters
     reason = ""
     family: tuple[Eigenvalues, ...]
-    if cost > BUDGET:
-        most = int(BUDGET / (probes * net.num_parameters))
+    seconds = expected_seconds(net, seen, len(question.task.x))
+    if seconds > MAX_SECONDS:
         reason = (
-            f"certified signs of a network of this size are for at most {most:,} samples "
-            "(--samples)"
-            if most
-            else "this network is too large for certified signs"
+            f"certified signs would take about {seconds:,.0f} seconds; fewer samples (--samples) "
+            "or clones take less"
         )
         family = tuple(_observed(block, len(question.task.x)) for block in seen)
     else:
@@ -101,6 +103,17 @@ def stability(
     )
 
 
+def expected_seconds(net: Architecture, blocks: tuple[TransverseBlock, ...], samples: int) -> float:
+    """For certified signs of blocks like these, roughly."""
+    rows = [len(block.labels) for block in blocks]
+    counted = COUNTED * sum(float(n) ** 3 for n in rows)
+    two_sided = [n for n, b in zip(rows, blocks, strict=True) if b.is_two_sided]
+    probed = [n for n, b in zip(rows, blocks, strict=True) if not b.is_two_sided]
+    entries = sum(float(prod(node.shape)) for node in net.graph(1).nodes) * samples
+    products = TWO_SIDED * samples * sum(float(n) ** 2 for n in two_sided)
+    return counted + products + PROBED * entries * max(probed, default=0)
+
+
 def _certified(
     question: StabilityQuestion, theta: Mapping[str, Array], on_progress: OnProgress
 ) -> tuple[Eigenvalues, ...]:
@@ -120,7 +133,13 @@ def _certified(
         return tuple(
             ExactEigenvalues(b.form, [Fraction(1, int(g)) for g in b.gram]) for b in blocks
         )
-    return tuple(EnclosedEigenvalues(b.matrix, BITS) for b in blocks)
+    samples = len(question.task.x)
+    return tuple(
+        EnclosedEigenvalues(
+            b.matrix, BITS, known_nullity(question.architecture, b, samples, question.loss)
+        )
+        for b in blocks
+    )
 
 
 def _observed(block: TransverseBlock, samples: int) -> ObservedEigenvalues:

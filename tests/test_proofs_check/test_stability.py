@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from numerics.escape import transverse_eigenvalues
+from numerics.losses import MSE
+from numerics.spectrum import transverse_blocks
+from numerics.tasks import Task
 from proofs_check.cli import main
-from proofs_check.stability import stability
+from proofs_check.stability import expected_seconds, stability
 from proofs_check.stability_question import make_stability_question
 from proofs_check.stability_words import lines
 from theory.architecture import Architecture
@@ -89,13 +92,51 @@ def test_the_escape_direction_is_unit_and_ordered():
     assert 0 < escape.incoming < 1
 
 
-def test_large_questions_are_observed_and_say_why():
-    found = asked("mlp:64-32-32-10:tanh", ["h1=0,1"], data="digits", loss="cross-entropy")
-    assert found.level == "observed"
+def test_large_questions_are_observed_and_say_why(monkeypatch):
+    certified = asked()
+    monkeypatch.setattr("proofs_check.stability.MAX_SECONDS", 0.0)
+    found = asked()
+    assert (certified.level, found.level) == ("enclosed", "observed")
+    assert found.inertia == certified.inertia
     assert "--samples" in found.reason
     assert any("observed" in line for line in lines(found))
-    fewer = asked("mlp:64-8-10:tanh", ["h1=0,1"], data="digits", loss="cross-entropy", samples=10)
-    assert fewer.level == "enclosed"
+
+
+def test_the_time_is_foreseen_within_reason():
+    """What takes minutes is not begun: 1,797 digits through convolutions in balls."""
+    small = make_stability_question(from_name("mlp:64-8-10:tanh"), ["h1=0,1"], data="digits")
+    large = make_stability_question(from_name("cnn:8x8:1-4-4:10:tanh"), ["c2=0,1"], data="digits")
+    seconds = []
+    for question in (small, large):
+        net, data = question.architecture, question.task
+        two = Task("two", data.x[:2], data.y[:2])  # the rows do not depend on the data
+        blocks = transverse_blocks(net, question.partition, question.parameters, two, MSE)
+        seconds.append(expected_seconds(net, blocks, len(data.x)))
+    assert seconds[0] < 10
+    assert seconds[1] > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("mlp:6-4-3:tanh", "cross-entropy"),
+        ("mlp:6-4-4-3:tanh", "cross-entropy"),
+        ("mlp:6-4-3:tanh", "mse"),
+        ("vit:4x4:2:1-1-4-2-4:3", "cross-entropy"),
+    ],
+)
+@pytest.mark.parametrize("samples", [1, 3, 8])
+def test_zeros_known_for_a_reason_are_zeros(name, loss, samples):
+    """Never more than are small in float64; for dense layers exactly those."""
+    axis = "m1" if "vit" in name else "h1"
+    found = asked(name, [f"{axis}=0,1"], loss=loss, samples=samples)
+    for verdict in found.blocks:
+        size = np.abs(verdict.eigenvalues).max()
+        small = int(np.sum(np.abs(verdict.eigenvalues) < 1e-12 * size))
+        assert verdict.inertia.zero <= small
+        if axis == "h1":
+            assert verdict.inertia.zero == small
+            assert verdict.inertia.undecided == 0
 
 
 def test_json_and_words_agree(tmp_path):
