@@ -16,7 +16,7 @@ import numpy as np
 
 from numerics.continual_backprop import Replacement, Turnover, keyed_draws
 from numerics.systems.system import Array
-from theory.errors import ShapeError
+from theory.errors import ShapeError, ValueSystemError
 
 Phi = Literal["relu", "tanh"]
 
@@ -120,6 +120,7 @@ class OnlineLearner:
 
         Raises:
             ShapeError: if the data do not fit.
+            ValueSystemError: if training diverges.
         """
         steps, members = len(x), len(self.seeds)
         expected = ((steps, members, self.widths[0]), (steps, members, self.widths[-1]))
@@ -130,8 +131,12 @@ class OnlineLearner:
         targets = y[:, :, None, :]
         errors = np.empty_like(targets)
         layers = self._layers()
-        for step in range(steps):
-            self._step(layers, inputs[step], targets[step], errors[step])
+        with np.errstate(over="ignore", invalid="ignore"):
+            for step in range(steps):
+                self._step(layers, inputs[step], targets[step], errors[step])
+        for k, w in enumerate(self.weights, start=1):
+            if not np.isfinite(w).all():
+                raise ValueSystemError(f"W{k} is not finite after {steps} steps: lower the rate")
         losses: Array = 0.5 * np.square(errors[:, :, 0]).sum(axis=-1)
         return losses
 

@@ -8,7 +8,7 @@ from numerics.losses import MSE
 from numerics.online.learner import OnlineLearner
 from numerics.tasks import Task
 from numerics.train import loss_and_gradient
-from theory.errors import ShapeError
+from theory.errors import ShapeError, ValueSystemError
 from theory.zoo import mlp
 
 
@@ -75,3 +75,12 @@ def test_data_must_fit():
     learner = OnlineLearner([3, 4, 1], "relu", 0.1, seeds=[0])
     with pytest.raises(ShapeError, match=r"expected \(5, 1, 3\), \(5, 1, 1\)"):
         learner.learn(np.ones((5, 2, 3)), np.ones((5, 2, 1)))
+
+
+@pytest.mark.parametrize("replacing", [False, True])
+def test_divergence_is_said(replacing):
+    learner = OnlineLearner([3, 4, 1], "relu", 1e3, seeds=[0])
+    if replacing:
+        learner.replace_units(Replacement(rate=0.01, maturity=3))
+    with pytest.raises(ValueSystemError, match="is not finite after 300 steps: lower the rate"):
+        learner.learn(*stream(300, 1, 3, 1))
