@@ -12,6 +12,7 @@ from theory.stability.hessian_equations import TransverseBlock as TransverseBloc
 from theory.stability.identity import Equation as Equation
 from theory.stability.identity import Outcome as Outcome
 from theory.stability.identity import compare as compare
+from theory.stability.off_bc import derive_off_bc as derive_off_bc
 from theory.stability.splitting import Splitting as Splitting
 from theory.stability.splitting import splitting as splitting
 from theory.stability.theorem import Theorem as Theorem

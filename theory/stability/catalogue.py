@@ -8,6 +8,7 @@ from theory.stability.emptiness import EMPTINESS
 from theory.stability.frozen_units import FROZEN_UNITS
 from theory.stability.fukumizu_amari import SPLITTING
 from theory.stability.inertia import INERTIA
+from theory.stability.off_bc import OFF_BC
 from theory.stability.theorem import Theorem
 from theory.stability.zero_units import ZERO_UNITS
 
@@ -16,11 +17,12 @@ def theorems() -> tuple[Theorem, ...]:
     """The theorems with their proofs; a check runs when its outcome is asked for.
 
     >>> [theorem.id for theorem in theorems()][:3]
-    ['N3.exchange', 'N3', 'N3b']
+    ['N3.exchange', 'N3', 'N3.off-bc']
     """
     return (
         EXCHANGE,
         BLOCKS,
+        OFF_BC,
         INERTIA,
         EMPTINESS,
         SPLITTING,

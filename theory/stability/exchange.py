@@ -19,7 +19,7 @@ from theory.architecture import Architecture
 from theory.errors import ArchitectureError
 from theory.stability.adapted_basis import zero_sums
 from theory.stability.explicit_loss import Direction, Entry, ExplicitLoss, explicit_loss
-from theory.stability.exposition import Exposition, Step, conjoined
+from theory.stability.exposition import Exposition, Shown, Step, conjoined
 from theory.stability.identity import Equation, Outcome, Verdict, compare
 
 Formula = Callable[[ExplicitLoss], sympy.Matrix]
@@ -61,7 +61,7 @@ class ExchangeableLayer:
 
 
 @dataclass(frozen=True)
-class ExchangeableDerivation:
+class ExchangeableDerivation(Shown):
     """What SymPy's Hessian says about the transverse block of a layer.
 
     Attributes:
@@ -200,21 +200,8 @@ class ExchangeableDerivation:
         title = f"Transverse block of {self.layer.name}: {self.verdict}"
         return Exposition(title, statement, hypotheses, self.steps)
 
-    def __str__(self) -> str:
-        return self.exposition().to_text()
-
     def __repr__(self) -> str:
         return f"transverse block of {self.layer.name}: {self.outcome}"
-
-    def to_latex(self) -> str:
-        """A fragment for a document with amsmath."""
-        return self.exposition().to_latex()
-
-    def _repr_latex_(self) -> str:
-        return self.exposition().to_display()
-
-    def _repr_html_(self) -> str:
-        return self.exposition().to_html()
 
 
 def _product(u: Direction, v: Direction) -> str:

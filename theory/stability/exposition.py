@@ -6,6 +6,7 @@ with amsmath and a terminal.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -99,6 +100,27 @@ class Exposition:
                 body = r" \\ ".join(f"&{formula}" for formula in step.formulas)
                 parts.append(f"<div>$${escape(_aligned(body))}$$</div>")
         return "\n".join(parts)
+
+
+class Shown(ABC):
+    """What has an exposition is shown by it everywhere."""
+
+    @abstractmethod
+    def exposition(self) -> Exposition:
+        """The parts, ready to be shown."""
+
+    def __str__(self) -> str:
+        return self.exposition().to_text()
+
+    def to_latex(self) -> str:
+        """A fragment for a document with amsmath."""
+        return self.exposition().to_latex()
+
+    def _repr_latex_(self) -> str:
+        return self.exposition().to_display()
+
+    def _repr_html_(self) -> str:
+        return self.exposition().to_html()
 
 
 def conjoined(outcomes: Iterable[Outcome]) -> Outcome:

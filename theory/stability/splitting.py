@@ -25,7 +25,7 @@ import sympy
 from theory.architecture import Architecture
 from theory.errors import PartitionError
 from theory.stability.explicit_loss import Direction, signals
-from theory.stability.exposition import Exposition, Step, conjoined
+from theory.stability.exposition import Exposition, Shown, Step, conjoined
 from theory.stability.identity import Equation, Outcome, Verdict, compare
 from theory.stability.split_network import Source, SplitNetwork
 
@@ -33,7 +33,7 @@ Form = Callable[[Direction, Direction], sympy.Expr]
 
 
 @dataclass(frozen=True, eq=False)
-class Splitting:
+class Splitting(Shown):
     """What SymPy's Hessian says at the split of one unit.
 
     Attributes:
@@ -93,21 +93,8 @@ class Splitting:
         title = f"Splitting a unit of {self.base.name}: {self.verdict}"
         return Exposition(title, statement, hypotheses, self.steps)
 
-    def __str__(self) -> str:
-        return self.exposition().to_text()
-
     def __repr__(self) -> str:
         return f"splitting a unit of {self.base.name} into {len(self.shares)}: {self.outcome}"
-
-    def to_latex(self) -> str:
-        """A fragment for a document with amsmath."""
-        return self.exposition().to_latex()
-
-    def _repr_latex_(self) -> str:
-        return self.exposition().to_display()
-
-    def _repr_html_(self) -> str:
-        return self.exposition().to_html()
 
 
 def splitting(

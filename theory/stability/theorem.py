@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from theory.stability.exposition import Exposition, Step, conjoined
+from theory.stability.exposition import Exposition, Shown, Step, conjoined
 from theory.stability.identity import Outcome, Verdict
 
 
 @dataclass(frozen=True)
-class Theorem:
+class Theorem(Shown):
     """A statement with a proof to be read, whose algebra SymPy checks.
 
     Args:
@@ -45,18 +45,5 @@ class Theorem:
         title = f"{self.id}: {self.title} ({self.source})"
         return Exposition(title, self.statement, self.hypotheses, self.steps)
 
-    def __str__(self) -> str:
-        return self.exposition().to_text()
-
     def __repr__(self) -> str:
         return f"{self.id}: {self.title}; {len(self.steps)} steps"
-
-    def to_latex(self) -> str:
-        """A fragment for a document with amsmath."""
-        return self.exposition().to_latex()
-
-    def _repr_latex_(self) -> str:
-        return self.exposition().to_display()
-
-    def _repr_html_(self) -> str:
-        return self.exposition().to_html()

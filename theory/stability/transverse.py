@@ -18,9 +18,9 @@ from theory.errors import PartitionError
 from theory.invariance.parametrisation import parametrise
 from theory.manifold import Manifold, block_constant
 from theory.partition import Partition
-from theory.stability.adapted_basis import Block, adapted_basis, label
+from theory.stability.adapted_basis import CONSTANT_UNIT, Block, adapted_basis, label
 from theory.stability.explicit_loss import Signals, explicit_loss, signals
-from theory.stability.exposition import Exposition, Step, conjoined, escaped
+from theory.stability.exposition import Exposition, Shown, Step, conjoined, escaped
 from theory.stability.formula import THEOREM, BlockFormula, BlockSignals
 from theory.stability.hessian_equations import HessianEquations, TransverseBlock
 from theory.stability.identity import Equation, Outcome, Verdict, compare
@@ -29,7 +29,7 @@ DECAY = sympy.Symbol("lambda")
 
 
 @dataclass(frozen=True, eq=False)
-class TransverseDerivation:
+class TransverseDerivation(Shown):
     """What SymPy's Hessian says about the formula of the transverse blocks at a kind of point.
 
     Attributes:
@@ -74,21 +74,8 @@ class TransverseDerivation:
         title = f"Transverse blocks of {self.architecture.name}: {self.verdict}"
         return Exposition(title, self.statement, self.hypotheses, self.steps)
 
-    def __str__(self) -> str:
-        return self.exposition().to_text()
-
     def __repr__(self) -> str:
         return f"transverse blocks of {self.architecture.name} at {self.point}: {self.outcome}"
-
-    def to_latex(self) -> str:
-        """A fragment for a document with amsmath."""
-        return self.exposition().to_latex()
-
-    def _repr_latex_(self) -> str:
-        return self.exposition().to_display()
-
-    def _repr_html_(self) -> str:
-        return self.exposition().to_html()
 
 
 def derive(
@@ -247,7 +234,11 @@ def _block_formulas(
 
 
 def _hat(block: Block, network: BlockSignals, letter: str = "h") -> str:
+    if block == CONSTANT_UNIT:
+        return "1"
+    axis, number = block
+    if letter == "h" and network.of[axis].activation is None:  # an input
+        return rf"\mathrm{{{axis}}}_{{{number + 1}}}"
     size = network.size(block)
     root = "" if size == 1 else rf"\sqrt{{{size}}}\,"
-    name = label(block)
-    return "1" if name == "1" else rf"{root}{letter}_{{{name}}}"
+    return rf"{root}{letter}_{{{label(block)}}}"

@@ -11,9 +11,9 @@ from theory.architecture import Architecture
 from theory.errors import ArchitectureError, PartitionError
 from theory.invariance.parametrisation import parametrise
 from theory.layers import glu
-from theory.manifold import block_constant, equitable
+from theory.manifold import ambient, block_constant, equitable, incoming_equitable
 from theory.partition import make_partition
-from theory.stability import BlockFormula, derive
+from theory.stability import BlockFormula, derive, derive_off_bc
 from theory.stability.adapted_basis import adapted_basis
 from theory.stability.formula import OTHER_SIGN, WITHOUT_BIAS, WITHOUT_ROOTS
 from theory.zoo import mlp
@@ -72,6 +72,14 @@ def test_blocks_couple_off_bc():
     # block entries, blocks against each other, mixed directions, tangent against normal
     assert verdicts[2:] == ["proved", "proved"]
     assert "refuted" in verdicts[:2]
+
+
+def test_coupled_formula_holds_off_bc_and_nowhere_else():
+    network = mlp([1, 2, 2, 1])
+    partition = make_partition(network.sizes, {"h1": [[0, 1]], "h2": [[0, 1]]})
+    assert derive_off_bc(network, partition, batch=2).verdict == "proved"
+    for manifold in (ambient(network), incoming_equitable(network, partition)):
+        assert derive_off_bc(network, partition, point=manifold).verdict == "refuted"
 
 
 def rational_point(network, partition):
