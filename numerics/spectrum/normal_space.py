@@ -18,6 +18,7 @@ from math import prod
 from numerics.spectrum.errors import SpectrumError
 from numerics.spectrum.panel import Panel, Site
 from theory.architecture import Architecture
+from theory.errors import PartitionError
 from theory.partition import AxisPartition, Partition
 
 Key = tuple[Site, ...]
@@ -69,7 +70,13 @@ def normal_components(
     Raises:
         SpectrumError: if an axis has mirrored clones or zero units, or two axes of one parameter
             that part together are the same axis.
+        PartitionError: if the partition lacks an axis, or has another size there.
     """
+    for axis, size in architecture.sizes.items():
+        if axis not in partition or partition[axis].size != size:
+            raise PartitionError(
+                f"axis {axis!r} has {size} units: make_partition covers all axes and units"
+            )
     for axis, blocks in partition.items():
         if blocks.is_signed or blocks.zero:
             raise SpectrumError(

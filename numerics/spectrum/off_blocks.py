@@ -15,11 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from numerics.evaluate import Evaluator
 from numerics.losses import Loss
-from numerics.spectrum.adjoint import output_adjoint
 from numerics.spectrum.errors import SpectrumError
 from numerics.spectrum.normal_coordinates import NormalCoordinates
+from numerics.spectrum.point import point_of
 from numerics.spectrum.products import NormalHessian
 from numerics.systems.float64 import Float64
 from numerics.systems.system import Array
@@ -60,7 +59,9 @@ class TransverseOperator(LinearOperator):  # type: ignore[misc]  # SciPy is unty
 
     Raises:
         SpectrumError: if the point is not on IE∩OE, or nothing is cloned.
-        ShapeError: if an array is missing or does not fit.
+        ManifoldError: if a parameter is missing or does not fit.
+        PartitionError: if the partition lacks an axis, or has another size there.
+        ShapeError: if the data does not fit.
 
     >>> from numerics.losses import MSE
     >>> from theory.partition import make_partition
@@ -89,19 +90,18 @@ class TransverseOperator(LinearOperator):  # type: ignore[misc]  # SciPy is unty
         system: Float64 | None = None,
     ) -> None:
         numbers = Float64() if system is None else system
-        theta = {p: numbers.array(parameters[p]) for p in architecture.parameters}
+        point = point_of(architecture, parameters, task, loss, numbers)
+        if point.lead:
+            raise SpectrumError("parameters: one point, without leading axes")
+        theta = {p: point.values[p] for p in architecture.parameters}
         away = float(equitable(architecture, partition).distance(theta))
         if away > ROUNDING * np.sqrt(sum(np.sum(a * a) for a in theta.values())):
             raise SpectrumError(f"the point is {away:.3g} away from IE∩OE")
         self.coordinates = NormalCoordinates(architecture, partition)
         if not self.coordinates.dimension:
             raise SpectrumError("the partition has no clones: the normal space is 0")
-        x = numbers.array(task.x)
-        graph = architecture.graph(len(x))
-        y = Evaluator(graph, numbers)({**theta, "x": x})["y"]
-        adjoint = output_adjoint(loss, y, numbers.array(task.y), numbers)
-        self._point = {**theta, "x": x, "adjoint:y": adjoint}
-        self._hessian = NormalHessian(architecture.parameters, graph, numbers)
+        self._point = point.values
+        self._hessian = NormalHessian(architecture.parameters, point.graph, numbers)
         self._step = max(1, ENTRIES // architecture.num_parameters)
         m = self.coordinates.dimension
         super().__init__(np.dtype(np.float64), (m, m))

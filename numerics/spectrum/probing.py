@@ -16,10 +16,10 @@ import numpy as np
 from numerics.spectrum.adjoint import working
 from numerics.spectrum.block import TransverseBlock
 from numerics.spectrum.normal_space import Component
+from numerics.spectrum.point import Point
 from numerics.spectrum.products import NormalHessian
 from numerics.systems.system import Array, NumberSystem
 from theory.architecture import Architecture
-from theory.graph import Graph
 
 ENTRIES = 1 << 23
 """Entries of all tangents in one batch of probes."""
@@ -27,31 +27,29 @@ ENTRIES = 1 << 23
 
 def probed_blocks(
     architecture: Architecture,
-    graph: Graph,
     components: Sequence[Component],
-    point: Mapping[str, Array],
+    point: Point,
     system: NumberSystem,
 ) -> tuple[TransverseBlock, ...]:
     """The transverse blocks of some components at a block-constant point.
 
     Args:
         architecture: the network.
-        graph: of its forward function.
         components: those wanted.
-        point: parameters ``(…, *shape)``, ``x`` and ``adjoint:y``, in the system's numbers.
+        point: block-constant, in the system's numbers.
         system: the number system.
     """
     if not components:
         return ()
     shapes = architecture.parameter_shapes
-    lead = max(np.ndim(point[p]) - len(shape) for p, shape in shapes.items())
-    hessian = NormalHessian(architecture.parameters, graph, system, lead)
+    lead = point.lead
+    hessian = NormalHessian(architecture.parameters, point.graph, system, lead)
     count = max(component.size for component in components)
-    step = max(1, ENTRIES // max(architecture.num_parameters * _members(point, shapes), 1))
+    step = max(1, ENTRIES // max(architecture.num_parameters * _members(point.values, shapes), 1))
     columns: list[list[Array]] = [[] for _ in components]
     for start in range(0, count, step):
         probes = range(start, min(start + step, count))
-        moved = hessian(point, _directions(components, probes, shapes, system, lead))
+        moved = hessian(point.values, _directions(components, probes, shapes, system, lead))
         with working(system):
             half = system.constant((Fraction(1, 2),), (), 0)[()]
             for component, found in zip(components, columns, strict=True):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numerics.evaluate import Evaluator
+from numerics.spectrum.point import Point
 from numerics.spectrum.two_sided import Operand, TwoSidedUnits
 from numerics.systems.system import Array, NumberSystem
 from theory.activation import Activation
@@ -36,21 +37,16 @@ class Signals:
 
 
 def signals(
-    graph: Graph,
-    units: Sequence[TwoSidedUnits],
-    point: Mapping[str, Array],
-    system: NumberSystem,
-    lead: int,
+    point: Point, units: Sequence[TwoSidedUnits], system: NumberSystem
 ) -> tuple[Signals, ...]:
     """The signals of all given axes.
 
     Args:
-        graph: the forward graph.
-        units: what :func:`two_sided_units` found in it.
-        point: parameters, ``x`` and ``adjoint:y``.
+        point: parameters and data.
+        units: what :func:`two_sided_units` found in the point's graph.
         system: the number system.
-        lead: number of leading axes.
     """
+    graph, lead = point.graph, point.lead
     pulled = sorted({u.post for u in units} | {s.node for u in units for s in u.outgoing.values()})
     kept = {u.pre for u in units}
     kept |= {value.node for u in units for value in u.incoming.values() if value is not None}
@@ -66,7 +62,7 @@ def signals(
     numbers = builder.extend(whole)
     wanted = {name: numbers[k] for name, k in whole.outputs.items() if name != "y"}
     zeros = {f"zero:{k}": _zero(system, graph.nodes[k].shape) for k in pulled}
-    found = Evaluator(builder.finish(wanted), system, lead=lead)({**point, **zeros})
+    found = Evaluator(builder.finish(wanted), system, lead=lead)({**point.values, **zeros})
     return tuple(_of_axis(u, found, system, lead) for u in units)
 
 

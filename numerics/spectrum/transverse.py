@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from numerics.evaluate import Evaluator
 from numerics.losses import Loss
-from numerics.spectrum.adjoint import output_adjoint
 from numerics.spectrum.block import TransverseBlock
 from numerics.spectrum.dense_units import dense_blocks
 from numerics.spectrum.exchange import Links, linked_sites
 from numerics.spectrum.normal_space import Component, normal_components
-from numerics.spectrum.point import check_block_constant, check_smooth
+from numerics.spectrum.point import check_block_constant, check_smooth, point_of
 from numerics.spectrum.probing import probed_blocks
 from numerics.spectrum.signals import signals
 from numerics.spectrum.two_sided import TwoSidedUnits, two_sided_units
@@ -41,6 +39,14 @@ def transverse_blocks(
 
     One block M_i for each block S_i of clones, which the Hessian repeats n_i - 1 times (N3). The
     mixed directions, zero-sum on source and target axes at once, are exactly null and in no block.
+    Units with one pre-activation get B and G from one forward and backward pass, all others
+    ∇²₁₁L - ∇²₁₂L from Hessian-vector products; clones that part only together, as channels and
+    their flattened places do, share a block.
+
+    Not covered, and refused: mirrored clones and zero units; blocks of units that cannot be
+    exchanged one by one, as of several copies of one unit, or of heads flattened together with
+    units inside heads. There :class:`~numerics.spectrum.off_blocks.TransverseOperator` serves. At
+    a kink that all clones meet alike, derivatives are those of the symbols (step(0) = 0).
 
     Args:
         architecture: the network.
@@ -55,7 +61,9 @@ def transverse_blocks(
         SpectrumError: if the point is not block-constant, the units of an axis are not
             exchangeable or meet a kink, or the partition has mirrored clones or zero units.
         GraphError: if source and target of a parameter are ambiguous.
-        ShapeError: if an array is missing or does not fit.
+        ManifoldError: if a parameter is missing or does not fit.
+        PartitionError: if the partition lacks an axis, or has another size there.
+        ShapeError: if the data does not fit.
         ValueSystemError: if a number or a function symbol has no value in the system.
 
     >>> import numpy as np
@@ -70,32 +78,24 @@ def transverse_blocks(
     ((0, 1), 1, array([-1.,  1.]))
     """
     numbers = Float64() if system is None else system
-    graph = architecture.graph(len(task.x))
-    unfrozen = architecture.unfrozen().graph() if architecture.frozen else graph
+    unfrozen = architecture.unfrozen().graph()
     roles = contracted_axes(unfrozen, up_to_exchange=True)
     components = normal_components(architecture, partition, roles)
-    theta = {p: numbers.array(parameters[p]) for p in architecture.parameters}
-    x = numbers.array(task.x)
-    check_block_constant(architecture, partition, {**theta, "x": x}, numbers)
-    lead = max(theta[p].ndim - len(axes) for p, axes in architecture.parameters.items())
-    given = {**theta, "x": x}
-    y = Evaluator(graph, numbers, lead=lead)(given)["y"]
-    given["adjoint:y"] = output_adjoint(loss, y, numbers.array(task.y), numbers)
-    units = _two_sided(architecture, graph, roles, components)
+    point = point_of(architecture, parameters, task, loss, numbers)
+    check_block_constant(architecture, partition, point.values, numbers)
+    units = _two_sided(architecture, point.graph, roles, components)
     dense = [c for c in components if c.sites[0].axis in units]
     others = [c for c in components if c.sites[0].axis not in units]
     links = linked_sites(architecture, partition, others, seed)
     if len(links.classes) < len(links.heads()):
         others = _linked(architecture, partition, roles, dense, links)
     if others:
-        check_smooth(architecture, graph, partition, {**theta, "x": x}, numbers, lead, seed)
+        check_smooth(architecture, partition, point, numbers, seed)
     found: list[TransverseBlock] = []
     if units:
-        for axis, own in zip(
-            units, signals(graph, tuple(units.values()), given, numbers, lead), strict=True
-        ):
+        for axis, own in zip(units, signals(point, tuple(units.values()), numbers), strict=True):
             found += dense_blocks([c for c in dense if c.sites[0].axis == axis], own, numbers)
-    return (*found, *probed_blocks(architecture, graph, others, given, numbers))
+    return (*found, *probed_blocks(architecture, others, point, numbers))
 
 
 def _two_sided(

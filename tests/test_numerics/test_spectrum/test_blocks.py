@@ -7,8 +7,8 @@ from numerics.evaluate import Evaluator
 from numerics.flow.field import field
 from numerics.losses import CROSS_ENTROPY, MSE
 from numerics.spectrum import SpectrumError, transverse_blocks
-from numerics.spectrum.adjoint import output_adjoint
 from numerics.spectrum.normal_space import normal_components
+from numerics.spectrum.point import point_of
 from numerics.spectrum.probing import probed_blocks
 from numerics.systems.ball import Ball, contains
 from numerics.systems.float64 import Float64
@@ -24,6 +24,7 @@ from tests.test_numerics.test_spectrum.dense import (
 from theory.architecture import Architecture
 from theory.axis_roles import contracted_axes
 from theory.backprop import pushforward
+from theory.errors import ManifoldError, PartitionError, ShapeError
 from theory.layers import layer_norm
 from theory.manifold import block_constant, equitable
 from theory.partition import make_partition
@@ -100,11 +101,9 @@ def test_entries_are_those_of_the_theorem():
 
 def test_probing_gives_the_same_blocks():
     theta, task = problem(NET, PARTITION)
-    y = Evaluator(NET.graph(20), Float64())({**theta, "x": task.x})["y"]
-    point = {**theta, "x": task.x, "adjoint:y": output_adjoint(MSE, y, task.y, Float64())}
-    graph = NET.graph(20)
-    components = normal_components(NET, PARTITION, contracted_axes(graph))
-    probed = {b.units: b for b in probed_blocks(NET, graph, components, point, Float64())}
+    point = point_of(NET, theta, task, MSE, Float64())
+    components = normal_components(NET, PARTITION, contracted_axes(point.graph))
+    probed = {b.units: b for b in probed_blocks(NET, components, point, Float64())}
     for block in transverse_blocks(NET, PARTITION, theta, task, MSE):
         other = probed[block.units]
         assert np.abs(block.matrix - other.matrix).max() <= 1e-13 * np.abs(block.matrix).max()
@@ -320,3 +319,15 @@ def test_flattened_channels_part_together_in_their_order():
         found = block.direction(vectors.T, clones)
         flat = np.concatenate([found[p].reshape(len(values), -1) for p in net.parameters], axis=1)
         assert np.abs(flat @ hessian - values[:, None] * flat).max() <= 1e-12
+
+
+def test_what_does_not_fit_is_named():
+    theta, task = problem(NET, PARTITION)
+    with pytest.raises(PartitionError, match="axis 'h2' has 15 units"):
+        transverse_blocks(NET, {**PARTITION, "h2": PARTITION["h1"]}, theta, task, MSE)
+    with pytest.raises(ManifoldError, match="'b1' is missing"):
+        transverse_blocks(NET, PARTITION, {p: a for p, a in theta.items() if p != "b1"}, task, MSE)
+    with pytest.raises(ShapeError, match=r"task.y has shape \(20, 1\), the outputs have \(20, 3\)"):
+        transverse_blocks(NET, PARTITION, theta, Task("", task.x, task.y[:, :1]), MSE)
+    with pytest.raises(ShapeError, match="'x' has shape"):
+        transverse_blocks(NET, PARTITION, theta, Task("", task.x[:, :2], task.y), MSE)
