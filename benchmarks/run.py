@@ -26,6 +26,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str] | None]] = {
     "campaign": ([], []),
     "ensembles": ([], ["--quick"]),
     "flow": ([], None),
+    "hermite": ([], ["--processes", "1", "--rounds", "1"]),
     "escape": ([], ["--quick"]),
     "bit_flipping": ([], ["--rounds", "1"]),
     "spectrum": ([], ["--rounds", "1"]),

@@ -64,13 +64,15 @@ def equicorrelated_ranks(size: Any, correlation: Any) -> tuple[sympy.Expr, sympy
 
     Its eigenvalues are 1 + (d - 1)c once and 1 - c, d - 1 times.
 
-    >>> equicorrelated_ranks(4, 0)
-    (4, 4)
+    >>> second, shannon = equicorrelated_ranks(4, 0)
+    >>> second, shannon.n(8)
+    (4, 4.0000000)
     """
     d, c = sympy.sympify(size), sympy.sympify(correlation)
     largest, other = (1 + (d - 1) * c) / d, (1 - c) / d
     entropy = -largest * sympy.log(largest) - (d - 1) * other * sympy.log(other)
-    return d / (1 + (d - 1) * c**2), sympy.simplify(sympy.exp(entropy))
+    # evaluated, exp(p ln q) becomes a power of q, and SymPy factorises q
+    return d / (1 + (d - 1) * c**2), sympy.exp(entropy, evaluate=False)
 
 
 def shannon_factor(alpha: Any, size: Any, epsilon: Any) -> sympy.Expr:
