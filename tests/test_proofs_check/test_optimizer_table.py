@@ -27,8 +27,8 @@ def test_every_cell_is_a_claim_and_every_row_a_line_of_the_table():
     assert len(BY_ID) == len(ROWS)
     lines = markdown().splitlines()
     for row in ROWS:
-        cells = " | ".join(MARKS[mark] for mark in row.marks)
-        assert f"| {row.title} | {cells} |" in lines
+        marks = " | ".join(MARKS[mark] for mark in row.marks)
+        assert f"| {row.title} | {marks} |" in lines
         assert len(row.marks) == len(KINDS)
         assert set(row.marks) <= set(MARKS)
 
