@@ -2,10 +2,10 @@
 
 Let F be the incoming parameters of a set of units. Evaluate the *gradient* graph in intervals: F as
 it is, every other parameter in a box around its value, the inputs in their domain, the output
-adjoint anywhere in ℝ. If the enclosure of ∂ℓ/∂F is {0}, then for every loss, all labels and all
-such parameters F has no gradient, so ``{F = const}`` is invariant as long as the others stay in the
-box; if the box is all of ℝ, for ever. In exact arithmetic 0 times anything is 0, and intervals keep
-that: a unit with z ≤ 0 contributes no gradient.
+adjoint in [-1, 1]. The gradient is linear in the adjoint, so if the enclosure of ∂ℓ/∂F is {0}, F
+has no gradient for every loss, all labels and all such parameters, and ``{F = const}`` is invariant
+as long as the others stay in the box; if the box is all of ℝ, for ever. In exact arithmetic 0 times
+anything is 0, and intervals keep that: a unit with z ≤ 0 contributes no gradient.
 
 With unbounded boxes the pre-activation ``z = b + Σ w h`` is bounded by the ranges of its sources
 alone, so the certificates of the theory are cases of this one: a first layer on a domain; sources
@@ -188,7 +188,7 @@ class Held:
             )
             given[p] = hull(np.where(mask, value, low), np.where(mask, value, high))
         output = self.graph.nodes[self.graph.outputs["y"]].shape
-        given["adjoint:y"] = hull(np.full(output, -inf), np.full(output, inf))
+        given["adjoint:y"] = hull(np.full(output, -1.0), np.full(output, 1.0))
         run = self._intervals if radius == inf else self._nearby
         return run(given)
 

@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from numerics.bounds import Interval, hull
+from numerics.bounds import Interval, hull, interval
 from numerics.bounds.functions import function_range, minimum
 from numerics.systems.enclosures import FUNCTIONS, leaky
 from theory.activation import Activation, activation, gelu, leaky_relu, relu, silu, step
@@ -73,10 +73,46 @@ def test_products_and_sums(a, b, wide):
         left, right = (sides[0], hull(b, b)) if first < second else (hull(a, a), sides[1])
         product = SYSTEM.matmul(left, right)
         assert all(holds(product[i, j], exact[i][j]) for i in range(3) for j in range(2))
-    product = SYSTEM.matmul(*sides)
-    assert all(holds(product[i, j], exact[i][j]) for i in range(3) for j in range(2))
+    for product in (SYSTEM.matmul(*sides), SYSTEM._matmul_by_radii(*sides)):
+        assert all(holds(product[i, j], exact[i][j]) for i in range(3) for j in range(2))
     total = SYSTEM.sum(hull(a, a), (-1,))
     assert all(holds(total[i], sum(map(Fraction, a[i]))) for i in range(3))
+
+
+UNIT_SQUARE = arrays(float, (2, 3, 4), elements=st.floats(-1, 1))
+
+
+@given(UNIT_SQUARE, UNIT_SQUARE, st.integers(0, 2**20))
+def test_large_products_hold_what_inner_points_give(a, b, seed):
+    rng = np.random.default_rng(seed)
+    sides = [hull(e.min(axis=0), e.max(axis=0)) for e in (a, b.swapaxes(-1, -2))]
+    sharp, quick = SYSTEM._matmul_by_terms(*sides), SYSTEM._matmul_by_radii(*sides)
+    assert (quick["high"] - quick["low"] <= 1.5001 * (sharp["high"] - sharp["low"]) + 1e-12).all()
+    inner = [
+        np.where(rng.uniform(size=side.shape) < 0.5, side["low"], side["high"]) for side in sides
+    ]
+    for product in (sharp, quick):
+        for i, j in np.ndindex(3, 3):
+            pairs = zip(inner[0][i], inner[1][:, j], strict=True)
+            assert holds(product[i, j], sum(Fraction(x) * Fraction(y) for x, y in pairs))
+
+
+@pytest.mark.parametrize("small", [0, 1 << 30])
+def test_products_of_unbounded_intervals(monkeypatch, small):
+    monkeypatch.setattr(interval, "SMALL", small)
+    rows = hull(np.array([[0.0, -INF, 1.0], [2.0, 0, 0]]), np.array([[INF, INF, 2.0], [2.5, 0, 0]]))
+    columns = hull(np.array([[2.0, 0], [0, 0], [-1, 3]]), np.array([[2.0, 0], [0, 0], [-1, 4]]))
+    product = SYSTEM.matmul(rows, columns)
+    assert product["high"][0, 0] == INF
+    assert -2.0001 < product["low"][0, 0] <= -2  # a number times a half-line is a half-line
+    assert holds(product[0, 1], Fraction(3))
+    assert holds(product[0, 1], Fraction(8))
+    assert product["high"][0, 1] < 8.0001
+    assert (product["low"][1, 1], product["high"][1, 1]) == (0, 0)
+    wider = hull(columns["low"], columns["high"] + np.array([[1.0, 0], [0, 0], [0, 0]]))
+    unknown = SYSTEM.matmul(rows, wider)
+    assert unknown["high"][0, 0] == INF
+    assert holds(unknown[0, 0], Fraction(-2))
 
 
 @given(arrays(float, (5,), elements=st.floats(-1e100, 1e100)))
