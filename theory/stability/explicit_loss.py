@@ -18,6 +18,7 @@ import sympy
 from theory.activation import Activation
 from theory.architecture import Architecture
 from theory.axes import axis_names
+from theory.axis_roles import contracted_axes
 from theory.errors import ArchitectureError
 from theory.graph import Graph
 from theory.primitives import Add, Apply, Broadcast, Einsum, Input, Parameter, Reshape
@@ -258,6 +259,12 @@ def require_units(architecture: Architecture, graph: Graph) -> None:
             raise ArchitectureError(
                 f"{architecture.name}: node {k} feeds {readers[0].__name__}: the outputs of "
                 "units reach others through weights only"
+            )
+    for p, roles in contracted_axes(graph).items():
+        if roles not in ((False,), (True, False)):
+            raise ArchitectureError(
+                f"{architecture.name}: {p} {architecture.parameters[p]}: a weight has its source axis first and its "
+                "target axis last, a bias a target axis"
             )
     met = axis_names(graph, architecture.declared_axes)
     axes = [met[k][-1] for k, node in enumerate(graph.nodes) if isinstance(node.primitive, Apply)]

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import sympy
 
@@ -182,6 +183,14 @@ def test_unusable_input_is_refused():
     gates = Architecture(gated, {"x": 1, "h": 2, "y": 1}, axes, name="gates")
     with pytest.raises(ArchitectureError, match="Multiply"):
         derive(gates, make_partition(gates.sizes, {"h": [[0, 1]]}))
+    turned = Architecture(
+        lambda p, x: np.einsum("bx,hx->bh", x, p["W"]) @ p["A"],
+        {"x": 1, "h": 2, "y": 1},
+        {"W": ("h", "x"), "A": ("h", "y")},
+        name="turned",
+    )
+    with pytest.raises(ArchitectureError, match="source axis first"):
+        derive(turned, make_partition(turned.sizes, {"h": [[0, 1]]}))
     tied = Architecture(
         lambda p, x: activation("phi")(activation("phi")(x @ p["W"]) @ p["W"].T) @ p["A"],
         {"x": 2, "h": 2, "y": 1},
