@@ -263,8 +263,8 @@ def require_units(architecture: Architecture, graph: Graph) -> None:
     for p, roles in contracted_axes(graph).items():
         if roles not in ((False,), (True, False)):
             raise ArchitectureError(
-                f"{architecture.name}: {p} {architecture.parameters[p]}: a weight has its source axis first and its "
-                "target axis last, a bias a target axis"
+                f"{architecture.name}: {p} {architecture.parameters[p]}: a weight has its "
+                "source axis first and its target axis last, a bias a target axis"
             )
     met = axis_names(graph, architecture.declared_axes)
     axes = [met[k][-1] for k, node in enumerate(graph.nodes) if isinstance(node.primitive, Apply)]
