@@ -84,6 +84,8 @@ def test_private_names_are_found(source, expected):
     assert list(private_names(source)) == expected
 
 
+# A warning of nbclient's own, raised while it reads the kernel's messages, would leave it waiting.
+@pytest.mark.filterwarnings("default")
 @pytest.mark.notebook
 @each_notebook
 def test_notebook_runs_and_gives_the_stored_kinds_of_outputs(path):
