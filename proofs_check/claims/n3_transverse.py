@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from numerics.escape import transverse_eigenvalues
+from numerics.losses import MSE
+from numerics.spectrum import transverse_blocks
 from numerics.spectrum.clone_form import prove_clone_form
+from numerics.tasks import Task
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
-from proofs_check.evidence import Evidence, Verdict, conjoin
+from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted
 from proofs_check.findings import from_identity
+from proofs_check.networks import chooser, draw_network, draw_partition
 from proofs_check.transverse_form import Network, Reading, blocks_exactly
+from theory.activation import gelu, relu, sigmoid, tanh
 from theory.architecture import Architecture
+from theory.manifold import block_constant, equitable
 from theory.partition import make_partition
 from theory.zoo import cnn, vision_transformer
 
+TOLERANCE = 1e-12  # of eigenvalues relative to the largest, a few hundred roundings
 STATEMENT = "n'ᵀ H n is the sum of the blocks' forms, and H m = 0, J m = 0 for mixed m"
 
 NETWORKS = (
@@ -43,6 +53,49 @@ def _read(settings: Settings, reading: Reading, *, off: bool) -> Evidence:
 def at_constant_points(settings: Settings) -> Evidence:
     """The theorem on BC."""
     return _read(settings, Reading(), off=False)
+
+
+def computed(settings: Settings) -> Evidence:
+    """The spectra that :mod:`numerics.spectrum` computes, against dense Hessians in float64."""
+    count, worst = 300 if settings.full else 30, 0.0
+    for trial in range(count):
+        seed = settings.sub_seed("N3 computed", trial)
+        choose = chooser(seed)
+        net = draw_network(choose, activations=(tanh, gelu, relu, sigmoid))
+        partition = draw_partition(choose, net)
+        rng = np.random.default_rng(seed)
+        shapes = block_constant(net, partition).free_shapes
+        theta = block_constant(net, partition).embed(
+            {name: rng.normal(size=shape) for name, shape in shapes.items()}
+        )
+        x, y = (rng.normal(size=(4, *shape)) for shape in (net.input_shape, net.output_shape))
+        data = Task("normal", x, y)
+        blocks = transverse_blocks(net, partition, theta, data, MSE)
+        parts = [np.repeat(block.eigenvalues(), block.multiplicity) for block in blocks]
+        found = np.sort(np.concatenate(parts))
+        expected = transverse_eigenvalues(net, data, theta, equitable(net, partition))
+        if len(found) != len(expected):
+            return refuted(
+                net.name,
+                f"{len(found)} eigenvalues with multiplicities, dimension {len(expected)}",
+                counterexample={"seed": seed},
+                level=Level.OBSERVED,
+            )
+        difference = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
+        if difference > TOLERANCE:
+            return refuted(
+                net.name,
+                f"a spectrum differs by {difference:.2g}",
+                counterexample={"seed": seed},
+                level=Level.OBSERVED,
+            )
+        worst = max(worst, difference)
+    return holds(
+        Level.OBSERVED,
+        f"{count} random networks",
+        "eigenvalues of the blocks, with multiplicities, are those of dense Hessians",
+        figures={"networks": count, "largest difference": worst},
+    )
 
 
 def off_constant_points(settings: Settings) -> Evidence:
@@ -121,7 +174,10 @@ CLAIMS = (
         ),
         where="new; answers what Definition 2.2 of the paper leaves open",
         expected=Verdict.PROVED,
-        checks=(Check("networks over prime fields, for every φ and loss", at_constant_points),),
+        checks=(
+            Check("networks over prime fields, for every φ and loss", at_constant_points),
+            Check("computed spectra", computed),
+        ),
         false_variants=(
             _variant(
                 "without √n",
