@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
 def fakes(monkeypatch):
     """Verify the fake claims: all in this process, for workers would load the real ones."""
     monkeypatch.setattr("proofs_check.claims.load_claims", lambda: fake_claims.CLAIMS)
-    monkeypatch.setattr("proofs_check.commands.verify._processors", lambda: 1)
+    monkeypatch.setattr("proofs_check.commands.verify.processors", lambda: 1)
 
 
 def lop(*arguments, **options):
