@@ -75,7 +75,13 @@ def monotone_theorem() -> Theorem:
         steps=(
             Step(
                 "Let $Q(s) = \\sum_{k \\ge 1} q_k s^k$. Then $w_k = q_k s^k / Q(s)$, $K(r) = "
-                "Q(rs)/Q(s)$, and the mean degree is $m(s) = s Q'(s)/Q(s) = 1 + \\alpha$."
+                "Q(rs)/Q(s)$, and the mean degree is $m(s) = s Q'(s)/Q(s) = 1 + \\alpha$. The four "
+                "functions are of this form: $E\\varphi(aZ + b) He_k(Z)$ is, for k ≥ 1 and up to a "
+                "factor without k,",
+                formulas=(
+                    r"a^k e^b, \quad a^k \sin(b + k\pi/2), \quad s^{k/2}\phi^{(k-1)}(0), \quad "
+                    r"s^{k/2}\phi^{(k-1)}(0)",
+                ),
             ),
             Step(
                 "$s\\,m'(s)$ is the variance of the degree under w, so m grows:",

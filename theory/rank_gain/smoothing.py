@@ -1,8 +1,8 @@
 r"""Closed forms of Gaussian expectations, found by smoothing.
 
 Let u(μ, v) = E φ(μ + √v Z). It solves the heat equation ∂u/∂v = ½ ∂²u/∂μ² with u(μ, 0) = φ(μ), and
-is the only solution that grows no faster than e^{cμ²}; so a closed form of u is verified by
-differentiation and a limit. Since e^{xz - x²/2} = Σ He_k(z) x^k / k!,
+is the only locally bounded solution that grows no faster than e^{cμ²}; so a closed form of u is
+verified by differentiation and a limit. Since e^{xz - x²/2} = Σ He_k(z) x^k / k!,
 
     Σ_k E[φ(aZ + b) He_k(Z)] x^k / k! = E φ(a(Z + x) + b) = u(ax + b, a²),
 
