@@ -57,7 +57,7 @@ def at_constant_points(settings: Settings) -> Evidence:
 
 def computed(settings: Settings) -> Evidence:
     """The spectra that :mod:`numerics.spectrum` computes, against dense Hessians in float64."""
-    count, worst = 300 if settings.full else 30, 0.0
+    count, worst = 300 if settings.full else 20, 0.0
     for trial in range(count):
         seed = settings.sub_seed("N3 computed", trial)
         choose = chooser(seed)
