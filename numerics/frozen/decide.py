@@ -72,7 +72,8 @@ def frozen_certificate(
         found = _on_box(attack, domain, parameters, unit, boxes)
     if not isinstance(found, float):
         return found
-    why = f"z ≤ {found:.3g} by linear bounds"
+    by = "at every sample" if isinstance(domain, Data) else "by linear bounds"
+    why = f"z ≤ {found:.3g} {by}"
     radius = held.radius(parameters, unit, bisections)
     grade: Grade = "radius" if radius > 0 else "domain"
     if radius > 0:
