@@ -155,6 +155,8 @@ def strongest_decorrelation(
         upper = _bound(kernel, float(low), float(high))
         heappush(waiting, (-_rounded_up(upper), float(low), float(high)))
         for _ in range(most):
+            if not waiting:
+                break
             negative, start, end = heappop(waiting)
             middle = (start + end) / 2  # dyadic, so exact
             for r in (middle, start, end):

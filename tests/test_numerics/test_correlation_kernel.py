@@ -75,6 +75,13 @@ def test_few_intervals_still_enclose():
     assert rough.rad() > 100 * fine.rad()
 
 
+def test_nothing_to_gain():
+    for expression in (R, -R):
+        found = strongest_decorrelation(ClosedKernel(expression, R), low=-1, most=200)
+        assert found.value.contains(0)
+        assert found.value < 0.01
+
+
 def test_unusable_intervals():
     with pytest.raises(ValueSystemError, match="low=0, high=0"):
         strongest_decorrelation(ClosedKernel(R, R), low=0, high=0)
