@@ -52,6 +52,13 @@ def prove_clone_form(
     Raises:
         SpectrumError: if the axis has no clones, or a parameter has it twice.
         ValueSystemError: if the error cannot be reached.
+
+    >>> from theory.partition import make_partition
+    >>> from theory.zoo import mlp
+    >>> net = mlp([2, 3, 1])
+    >>> pair = make_partition(net.sizes, {"h1": [[0, 2]]})
+    >>> [prove_clone_form(net, pair, "h1", has_cross=c).verdict for c in (True, False)]
+    ['holds', 'fails']
     """
     clones = next((b for b in partition[axis].blocks if len(b) > 1), ())
     own = {p: names.index(axis) for p, names in architecture.parameters.items() if axis in names}
