@@ -223,17 +223,18 @@ def _falls(settings: Settings, batch: int | None, *, from_left: bool = False) ->
     members, orders = (16, 12) if settings.full else (8, 2)
     seed = settings.sub_seed("N4c falls") % 2**30
     start = pair.beside(SMALL, members, seed)
+    steps = 1500
     if from_left:
-        start = pair.trained(start, RATE, None, steps=1500)
+        start, steps = pair.trained(start, RATE, None, steps=1500), 4000
     ends = [
-        pair.distances(pair.trained(start, RATE, batch, steps=1500, seed=seed + k))
+        pair.distances(pair.trained(start, RATE, batch, steps=steps, seed=seed + k))
         for k in range(orders if batch else 1)
     ]
     least, most = float(np.min(ends)), float(np.max(ends))
     kind = f"batches of {batch}" if batch else "all samples"
     where = "GD's end" if from_left else f"{SMALL:g} off the set"
     scope = f"SiLU pair, η = {RATE}, {kind}, {members} starts at {where}, {len(ends)} orders"
-    detail = f"after 1,500 steps the distance is between {least:.1e} and {most:.1e}"
+    detail = f"after {steps:,} steps the distance is between {least:.1e} and {most:.1e}"
     figures = {f"smallest distance, {kind} from {where}": least} | {
         f"largest distance, {kind} from {where}": most
     }
