@@ -41,7 +41,7 @@ class Attack:
 
     Args:
         units: of the network.
-        parameters: without leading axes.
+        parameters: doubles, without leading axes.
         axis: of the unit.
         index: of the unit.
         seed: of the starts.
@@ -56,7 +56,7 @@ class Attack:
         seed: int = 0,
     ) -> None:
         self.units, self.axis, self.index = units, axis, index
-        self.parameters = {p: np.asarray(w, float) for p, w in parameters.items()}
+        self.parameters = dict(parameters)
         self._rng = np.random.default_rng(seed)
         self._probe = self._probed(STARTS)
         self._forward = Evaluator(self._probe, Float64())

@@ -20,6 +20,7 @@ from numerics.frozen.certificate import (
     Unknown,
 )
 from numerics.frozen.persistent import Held
+from numerics.frozen.units import checked
 from numerics.systems.system import Array
 from theory.architecture import Architecture
 
@@ -41,7 +42,7 @@ def frozen_certificate(
 
     Args:
         architecture: a network whose samples are not coupled.
-        parameters: its parameters, without leading axes.
+        parameters: its parameters, without leading axes; taken as doubles.
         unit: axis and index, ``("h2", 3)``.
         domain: a :class:`~numerics.bounds.Box` of inputs, or :class:`~numerics.bounds.Data`.
         boxes: into how many parts a box is split at most before the answer is "unknown".
@@ -51,6 +52,7 @@ def frozen_certificate(
     Raises:
         ArchitectureError: if there is no such ReLU unit, or samples are coupled.
         ShapeError: if an array does not fit.
+        ValueSystemError: if a parameter is not finite.
         GraphError: if sources and targets of a parameter are ambiguous.
 
     >>> from theory.zoo import mlp
@@ -63,6 +65,7 @@ def frozen_certificate(
     """
     held = Held(architecture, domain)
     held.units.check(*unit)
+    parameters = checked(architecture, parameters)
     if (persistent := _persistent(held, parameters, unit, str(domain))) is not None:
         return persistent
     attack = Attack(held.units, parameters, *unit, seed)

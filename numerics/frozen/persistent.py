@@ -30,7 +30,7 @@ import numpy as np
 from numerics.bounds import Box, Domain, Propagator, hull
 from numerics.bounds.interval import down, up
 from numerics.frozen.certificate import Unit
-from numerics.frozen.units import Masks, ReluUnits
+from numerics.frozen.units import Masks, ReluUnits, checked
 from numerics.systems.system import Array
 from theory.architecture import Architecture
 from theory.backprop import gradient
@@ -50,12 +50,13 @@ def persistent_units(
 
     Args:
         architecture: a network with ReLU units, of any kind; samples must not be coupled.
-        parameters: its parameters, without leading axes.
+        parameters: its parameters, without leading axes; taken as doubles.
         domain: the inputs that training meets.
 
     Raises:
         ArchitectureError: if samples are coupled.
         ShapeError: if an array does not fit.
+        ValueSystemError: if a parameter is not finite.
         GraphError: if sources and targets of a parameter are ambiguous.
 
     >>> from numerics.bounds import Box
@@ -66,7 +67,7 @@ def persistent_units(
     {('h1', 1): 0.0}
     """
     held = Held(architecture, domain)
-    return held.largest_set(parameters, inf)
+    return held.largest_set(checked(architecture, parameters), inf)
 
 
 def held_radius(
@@ -85,6 +86,7 @@ def held_radius(
     Raises:
         ArchitectureError: if samples are coupled, or there is no such unit.
         ShapeError: if an array does not fit.
+        ValueSystemError: if a parameter is not finite.
         GraphError: if sources and targets of a parameter are ambiguous.
 
     >>> from numerics.bounds import Box
@@ -96,9 +98,10 @@ def held_radius(
     """
     held = Held(architecture, domain)
     held.units.check(*unit)
-    if held.alone(parameters, unit) is not None:
+    weights = checked(architecture, parameters)
+    if held.alone(weights, unit) is not None:
         return inf
-    return held.radius(parameters, unit, bisections)
+    return held.radius(weights, unit, bisections)
 
 
 class Held:
@@ -182,7 +185,7 @@ class Held:
     ) -> tuple[Array, ...]:
         given: dict[str, Any] = {"x": self.x}
         for p, mask in fixed.items():
-            value = np.asarray(parameters[p], float)
+            value = parameters[p]
             low, high = (
                 (value, value) if radius == 0 else (down(value - radius), up(value + radius))
             )

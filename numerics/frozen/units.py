@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from numerics.systems.system import Array
 from theory.architecture import Architecture
 from theory.axes import axis_names, couples_samples
 from theory.axis_roles import contracted_axes
-from theory.errors import ArchitectureError
+from theory.errors import ArchitectureError, ShapeError, ValueSystemError
 from theory.graph import Graph
 
 Masks = dict[str, Array]  # of every parameter, which entries
@@ -110,3 +111,20 @@ class ReluUnits:
                     mask[(slice(None),) * position + (chosen,)] = True
             masks[p] = mask
         return masks
+
+
+def checked(architecture: Architecture, parameters: Mapping[str, Array]) -> dict[str, Array]:
+    """The parameters as doubles.
+
+    Raises:
+        ShapeError: if one is missing, or has another shape (leading axes are not allowed).
+        ValueSystemError: if an entry is not finite.
+    """
+    found = {}
+    for p, shape in architecture.parameter_shapes.items():
+        if p not in parameters or np.shape(parameters[p]) != shape:
+            raise ShapeError(f"parameters[{p!r}]: an array of shape {shape} is expected")
+        found[p] = np.asarray(parameters[p], float)
+        if not np.isfinite(found[p]).all():
+            raise ValueSystemError(f"parameters[{p!r}]: an entry is not finite")
+    return found

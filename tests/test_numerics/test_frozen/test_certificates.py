@@ -25,7 +25,7 @@ from numerics.systems.rational import Rational
 from numerics.train import initial_parameters
 from theory.activation import activation, exp
 from theory.architecture import Architecture
-from theory.errors import ArchitectureError, ValueSystemError
+from theory.errors import ArchitectureError, LopError, ShapeError, ValueSystemError
 from theory.graph import Graph
 from theory.zoo import cnn, mlp, resnet, rnn
 
@@ -347,3 +347,15 @@ def test_what_has_no_certificate_is_refused():
     coupled = resnet((4, 4), 1, 2, (1,), 2)
     with pytest.raises(ArchitectureError, match="other samples"):
         persistent_units(coupled, initial_parameters(coupled, 0), Box(0.0, 1.0))
+    net = mlp([2, 2, 1], "relu")
+    weights = initial_parameters(net, 0)
+    for wrong, words in (
+        ({"W1": np.ones((3, 2))}, "shape"),
+        ({"W1": np.full((2, 2), np.nan)}, "not finite"),
+    ):
+        with pytest.raises(LopError, match=words):
+            frozen_certificate(net, weights | wrong, ("h1", 0), Box(0.0, 1.0))
+    with pytest.raises(ShapeError, match="'b2'"):
+        persistent_units(net, {p: w for p, w in weights.items() if p != "b2"}, Box(0.0, 1.0))
+    with pytest.raises(ShapeError, match="for inputs"):
+        persistent_units(net, weights, Box(np.zeros(3), np.ones(3)))

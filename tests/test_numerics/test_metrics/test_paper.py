@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerics.cloning import clone
@@ -120,6 +120,7 @@ def test_ranks_of_known_matrices():
 
 
 @given(st.integers(0, 2**20), st.integers(2, 4), st.sampled_from([None, 1]))
+@settings(max_examples=8)
 def test_clones_are_seen_by_all(seed, copies, leaf):
     base = mlp([3, 3, 2], "tanh")
     weights = initial_parameters(base, seed)
