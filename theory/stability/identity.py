@@ -16,6 +16,7 @@ from math import isqrt
 from typing import Any, Literal
 
 import sympy
+from sympy.core.evalf import PrecisionExhausted
 
 from theory.activation import reciprocal
 from theory.errors import ValueSystemError
@@ -199,8 +200,11 @@ def _differ(left: sympy.Expr, right: sympy.Expr) -> bool:
     difference = left - right
     if difference.is_Rational:
         return bool(difference != 0)
-    size = abs(sympy.N(difference, DIGITS))
-    return bool(size.is_Float and size > sympy.Float(10) ** -(DIGITS // 2))
+    try:  # strict: that many correct digits, which a difference that is 0 never gets
+        value = sympy.N(difference, DIGITS, strict=True)
+    except PrecisionExhausted:
+        return False
+    return bool(value.is_Float and value != 0)
 
 
 def _number(value: sympy.Expr) -> str:

@@ -20,6 +20,7 @@ from theory.stability.exposition import conjoined
 from theory.stability.frozen_units import coupling, frozen_block
 from theory.stability.inertia import eliminate
 from theory.stability.zero_units import zero_unit
+from theory.symbolic.functions import applied
 from theory.zoo import mlp
 
 SLOW = {"N3.exchange", "N3"}  # their layers and networks have tests of their own
@@ -81,6 +82,16 @@ def test_roots_are_compared_exactly():
     assert compare([Equation("x", x, x, sympy.Integer(2))]).verdict == "refuted"
     zero = sympy.Integer(0)
     assert compare([Equation("0", zero, zero, sympy.Integer(2))]).verdict == "proved"
+
+
+def test_a_hidden_identity_is_unknown_and_not_refuted():
+    z = sympy.Symbol("z")
+    exponential = applied(activation("exp"), z)
+    inverse = applied(activation("exp"), -z)
+    found = compare([Equation("1", exponential * inverse, sympy.Integer(1))])
+    assert found.verdict == "unknown"
+    shifted = exponential * inverse + sympy.Rational(1, 10**20)
+    assert compare([Equation("1", shifted, sympy.Integer(1))]).verdict == "refuted"
 
 
 def test_division_by_nothing_is_unknown():
