@@ -3,7 +3,9 @@
 A base MLP learns the digits; every hidden unit is doubled, incoming weights divided by the number
 of source clones, so that the function is kept. Then each optimizer trains the clones and the base
 on the same mini-batches, the base once at equal rates and once at the rates of the quotient (N11),
-with which its run *is* the clones' run.
+with which its run *is* the clones' run. Clones of that kind have equal weights (BC), and rounding
+treats them alike; "off BC" adds a random zero-sum part as large as the weights, which keeps the
+function too and lets rounding err differently for each clone.
 
 Noise of the gradient is N(0, s_t² I) for each tensor, σ_t = σ₀ λᵗ, in two conventions: as the paper
 writes it, s_t = σ_t ‖g‖, the noise is σ_t √P times as long as the gradient; with s_t = σ_t ‖g‖/√P
@@ -36,7 +38,7 @@ from proofs_check.experiments.experiment import (
 )
 from proofs_check.experiments.noise import masked_mlp, proportional_noise, with_masks
 from proofs_check.experiments.result import Curve
-from proofs_check.experiments.verdict import Finding, at_most, compare
+from proofs_check.experiments.verdict import Finding, at_least, at_most, compare
 from theory.architecture import Architecture
 from theory.manifold import equitable
 from theory.optimizer import Optimizer, adam, heavy_ball, sgd
@@ -55,7 +57,9 @@ LOSS, FORWARD, BACKWARD, RANK, DISTANCE = (
 EXACT = ("SGD", "momentum", "Adam")
 NOISE, SMALL_NOISE, DROPOUT = "noisy SGD, σ‖g‖", "noisy SGD, σ‖g‖/√P", "dropout"
 JOBS = (*EXACT, NOISE, SMALL_NOISE, DROPOUT)
-CLONE, BASE, QUOTIENT = "clone", "base", "base at the quotient's rates"
+CLONE, BASE = "clone", "base"
+LEAF, QUOTIENT = "clone off BC", "base at the quotient's rates"
+KINDS = (CLONE, BASE, LEAF, QUOTIENT)  # the last two for EXACT alone
 PROBE = 400  # samples on which units are watched
 KEPT = 1e-6  # 1 - R² of clones that are kept, but for rounding
 LEFT = 0.01  # 1 - R² that a curve shows
@@ -124,15 +128,14 @@ FULL = Settings(seeds=10, width=64)
 
 
 def _jobs(settings: Settings) -> tuple[Job, ...]:
-    return tuple(Job(name, 4 if name in EXACT else 3) for name in JOBS)
+    return tuple(Job(name, 5 if name in EXACT else 3) for name in JOBS)
 
 
 def _advance(settings: Settings, seed: int, job: str, stage: int, state: State) -> State:
     if stage == 0:
         return {f"theta/{p}": w for p, w in _trained_base(settings, seed).items()}
     theta = {k.removeprefix("theta/"): w for k, w in state.items() if k.startswith("theta/")}
-    kind = (CLONE, BASE, QUOTIENT)[stage - 1]
-    return {**state, **_arm(settings, seed, job, kind, theta)}
+    return {**state, **_arm(settings, seed, job, KINDS[stage - 1], theta)}
 
 
 def _base(settings: Settings) -> Architecture:
@@ -183,8 +186,8 @@ def _arm(settings: Settings, seed: int, job: str, kind: str, theta: Weights) -> 
     net, rule = _base(settings), _optimizer(settings, job)
     start, given = theta, None
     blocks = clone_blocks(settings)
-    if kind == CLONE:
-        wide = clone(net, theta, blocks, seed=seed)
+    if kind in (CLONE, LEAF):
+        wide = clone(net, theta, blocks, leaf=seed if kind == LEAF else None, seed=seed)
         net, start = wide.architecture, wide.parameters
     if kind == QUOTIENT:
         law = law_of(rule)
@@ -208,7 +211,7 @@ def _arm(settings: Settings, seed: int, job: str, kind: str, theta: Weights) -> 
             state=given,
             record=settings.steps,
         ).trajectory
-    points = [_watched(settings, net, weights, kind == CLONE) for weights in path]
+    points = [_watched(settings, net, weights, kind in (CLONE, LEAF)) for weights in path]
     series = f"{job}, {kind}"
     return {f"{panel}/{series}": np.stack([p[panel] for p in points]) for panel in points[0]}
 
@@ -283,18 +286,20 @@ def _findings(settings: Settings, values: Mapping[tuple[str, str], Array]) -> tu
     def of(panel: str, job: str, kind: str = CLONE) -> Array:
         return values[panel, f"{job}, {kind}"]
 
-    def worst(job: str) -> Array:
-        return np.maximum(of(FORWARD, job), of(BACKWARD, job))
+    def worst(job: str, kind: str = CLONE) -> Array:
+        return np.maximum(of(FORWARD, job, kind), of(BACKWARD, job, kind))
 
     found = []
     for job in EXACT:
-        what = "1 - R² of any hidden layer, forward and backward, after every epoch"
-        claim = f"clones stay clones under {job}"
-        found.append(at_most(claim, what, worst(job).max(axis=0), KEPT))
+        what = (
+            "1 - R² of any hidden layer, forward and backward, on BC and off it, after every epoch"
+        )
+        largest = np.maximum(worst(job), worst(job, LEAF)).max(axis=0)
+        found.append(at_most(f"clones stay clones under {job}", what, largest, KEPT))
     for job in (NOISE, SMALL_NOISE, DROPOUT):
         what = "distance to IE∩OE after the last epoch, relative to the parameters"
         claim = f"clones leave IE∩OE under {job}"
-        found.append(compare(claim, what, of(DISTANCE, job)[-1], KEPT))
+        found.append(at_least(claim, what, of(DISTANCE, job)[-1], KEPT))
         what = "1 - R² after the last epoch, the larger of forward and backward"
         claim = f"R² of the clones falls visibly under {job}"
         found.append(compare(claim, what, worst(job)[-1], LEFT))
@@ -310,7 +315,7 @@ def _findings(settings: Settings, values: Mapping[tuple[str, str], Array]) -> tu
         gap = (np.abs(clones - of(LOSS, job, BASE)) / clones).max(axis=0)
         claim = f"the base at equal rates does not follow the clones under {job}"
         what = "largest relative difference of losses"
-        found.append(compare(claim, what, gap, 0.01))
+        found.append(at_least(claim, what, gap, 0.01))
     return tuple(found)
 
 

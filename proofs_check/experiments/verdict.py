@@ -127,6 +127,18 @@ def at_most(claim: str, what: str, values: Array, limit: float) -> Finding:
     return Finding(claim, f"{what} ≤ {limit:g} for every seed", verdict, figures)
 
 
+def at_least(claim: str, what: str, values: Array, limit: float) -> Finding:
+    """A finding that demands a least effect of every seed.
+
+    >>> at_least("claim", "gap", np.array([0.1, 0.3]), 0.2).verdict.value
+    'not reproduced'
+    """
+    smallest = float(np.min(values))
+    verdict = Verdict.REPRODUCED if smallest >= limit else Verdict.NOT_REPRODUCED
+    figures = {"smallest": smallest, "mean": float(np.mean(values)), "limit": limit}
+    return Finding(claim, f"{what} ≥ {limit:g} for every seed", verdict, figures)
+
+
 def provided(finding: Finding, premise: Finding) -> Finding:
     """A finding about a recovery, not testable unless what is recovered from was seen."""
     criterion = f"{finding.criterion}; testable only if reproduced: {premise.claim}"

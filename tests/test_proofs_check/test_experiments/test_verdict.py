@@ -7,6 +7,7 @@ from scipy import stats
 from proofs_check.experiments.verdict import (
     Finding,
     Verdict,
+    at_least,
     at_most,
     compare,
     decide,
@@ -40,6 +41,9 @@ def test_bounds_hold_for_every_seed():
     assert at_most("c", "w", np.array([0.0, 1.0]), 1.0).verdict is Verdict.REPRODUCED
     assert at_most("c", "w", np.array([0.0, 1.1]), 1.0).verdict is Verdict.NOT_REPRODUCED
     assert at_most("c", "w", np.array([0.0, np.nan]), 1.0).verdict is Verdict.NOT_REPRODUCED
+    assert at_least("c", "w", np.array([1.0, 2.0]), 1.0).verdict is Verdict.REPRODUCED
+    assert at_least("c", "w", np.array([0.9, 2.0]), 1.0).verdict is Verdict.NOT_REPRODUCED
+    assert at_least("c", "w", np.array([2.0, np.nan]), 1.0).verdict is Verdict.NOT_REPRODUCED
 
 
 def test_a_recovery_needs_a_loss():
