@@ -30,6 +30,7 @@ SCRIPTS: dict[str, tuple[list[str], list[str] | None]] = {
     "escape": ([], ["--quick"]),
     "bit_flipping": ([], ["--rounds", "1"]),
     "spectrum": ([], ["--rounds", "1"]),
+    "inertia": ([], ["--count", "200"]),
 }
 README = REPOSITORY / "benchmarks" / "README.md"
 HEAD = """# Benchmarks

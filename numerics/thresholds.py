@@ -107,6 +107,34 @@ def critical_decay(family: Sequence[Eigenvalues]) -> Interval | None:
     return None if smallest is None else -smallest
 
 
+def undecided_radius(values: Eigenvalues) -> Fraction | None:
+    """A number that no eigenvalue of undecided sign exceeds in modulus; 0 if all are decided.
+
+    Zeros, as far as the precision shows: the radius says how far that is. ``None`` if no count
+    bounds them.
+
+    >>> from flint import arb
+    >>> from numerics.inertia import EnclosedEigenvalues
+    >>> third = arb(1) / 3
+    >>> found = undecided_radius(EnclosedEigenvalues([[1, 0], [0, third - third]]))
+    >>> bool(0 < found < 1e-10)
+    True
+    """
+    inertia = values.inertia()
+    if inertia.is_decided:
+        return Fraction(0)
+    scale = Fraction(float(np.nan_to_num(np.abs(values.approximate)).max())) or Fraction(1)
+    step = scale * TIGHT**3
+    while step <= scale:
+        radius = _rounded(step, step / 4)
+        above, below = values.inertia(-radius), values.inertia(radius)
+        is_above = above.positive >= values.size - inertia.negative
+        if is_above and below.negative >= values.size - inertia.positive:
+            return radius
+        step *= WIDER**2
+    return None
+
+
 def _proposing(family: Sequence[Eigenvalues]) -> list[Eigenvalues]:
     """The matrices that are not empty; none at all if one has no finite proposal."""
     own = [values for values in family if values.size]

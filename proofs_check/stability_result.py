@@ -14,7 +14,7 @@ import numpy as np
 from numerics.inertia import Eigenvalues, Level
 from numerics.spectrum import TransverseBlock
 from numerics.systems.system import Array
-from numerics.thresholds import Interval
+from numerics.thresholds import Interval, undecided_radius
 from proofs_check.stability_question import StabilityQuestion
 from theory.html_table import html_table
 from theory.stability_class import (
@@ -219,6 +219,13 @@ class Stability:
         half = (1 + beta + growth) / 2  # z² - (1 + β + η rate) z + β
         return float(-log(ROUNDING) / log(half + (half**2 - beta) ** 0.5))
 
+    @cached_property
+    def undecided_radius(self) -> Fraction | None:
+        """What no eigenvalue of M with an undecided sign exceeds in modulus."""
+        found = [undecided_radius(verdict.values) for verdict in self.blocks]
+        known = [radius for radius in found if radius is not None]
+        return max(known, default=Fraction(0)) if len(known) == len(found) else None
+
     def head(self) -> str:
         """The class in one line, with the right by which it is known."""
         classes = self.classes
@@ -281,6 +288,7 @@ class Stability:
             "zero": self.inertia.zero,
             "positive": self.inertia.positive,
             "undecided": self.inertia.undecided,
+            "undecided_below": None if (r := self.undecided_radius) is None else float(r),
             "mixed": self.num_mixed,
             "weight_decay": float(self.question.decay),
             "steps": None

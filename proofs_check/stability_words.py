@@ -41,6 +41,9 @@ def _meaning(found: Stability) -> list[str]:
         *(f"  condition    {text}" for text in question.conditions),
         f"  transverse   {found.inertia.size} directions: {found.inertia}",
     ]
+    radius = found.undecided_radius
+    if found.inertia.undecided and not question.decay and radius is not None:
+        told.append(f"  undecided    eigenvalues that are at most {float(radius):.1e} in modulus")
     if question.decay:
         told.append(f"  decay        λ = {_short(question.decay)} is added to every eigenvalue")
     if found.num_mixed:

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from numerics.thresholds import (
     critical_decay,
     largest_eigenvalue,
     smallest_eigenvalue,
+    undecided_radius,
 )
 from proofs_check.planted_spectra import draw_planted
 from theory.errors import ValueSystemError
@@ -76,8 +78,6 @@ def test_nothing_is_known_of_no_matrix():
 
 
 def test_wide_balls_leave_it_open():
-    from flint import arb
-
     assert smallest_eigenvalue([EnclosedEigenvalues([[arb("nan")]])]) is None
 
 
@@ -85,6 +85,15 @@ def test_observed_values_give_observed_thresholds():
     found = smallest_eigenvalue([ObservedEigenvalues([-2.0, 1.0], 1e-12)])
     assert found is not None
     assert found.low < -2 < found.high
+
+
+def test_the_radius_bounds_what_is_undecided():
+    wide = arb(0, 1e-20)
+    radius = undecided_radius(EnclosedEigenvalues([[1, 0, 0], [0, wide, 0], [0, 0, -1]]))
+    assert radius is not None
+    assert Fraction(1, 10**20) <= radius < Fraction(1, 10**15)
+    assert undecided_radius(EnclosedEigenvalues([[1, 0], [0, -1]])) == 0
+    assert undecided_radius(EnclosedEigenvalues([[arb("nan")]])) is None
 
 
 def test_an_interval_has_its_lower_end_first():
