@@ -186,7 +186,10 @@ def _directions(
 
 
 def blocks_exactly(network: Network, reading: Reading, *, off: bool, seed: int) -> Identity:
-    """Whether normal and mixed products are as read, at generic points of BC or of IE∩OE."""
+    """Whether normal and mixed products are as read, at generic points of BC or of IE∩OE.
+
+    J n = 0 too, so the adjoint may be held: the loss's second derivative does not enter.
+    """
     net, partition = network.architecture(), network.partition()
     builder = Builder()
     manifold = equitable(net, partition) if off else block_constant(net, partition)
@@ -233,6 +236,7 @@ def blocks_exactly(network: Network, reading: Reading, *, off: bool, seed: int) 
         "H m": total(
             builder, [(still[f"tangent:grad:{q}"] * anywhere[q]).sum() for q in net.parameters]
         ),
+        "J n": (bent["tangent:y"] * adjoint).sum(),
         "J m": (still["tangent:y"] * adjoint).sum(),
     }
     graph = builder.finish({name: as_traced(builder, a).number for name, a in residuals.items()})

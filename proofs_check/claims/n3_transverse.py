@@ -21,7 +21,7 @@ from theory.partition import make_partition
 from theory.zoo import cnn, vision_transformer
 
 TOLERANCE = 1e-12  # of eigenvalues relative to the largest, a few hundred roundings
-STATEMENT = "n'ᵀ H n is the sum of the blocks' forms, and H m = 0, J m = 0 for mixed m"
+STATEMENT = "n'ᵀ H n is the sum of the blocks' forms, J n = 0, and H m = 0, J m = 0 for mixed m"
 
 NETWORKS = (
     Network((2, 5, 2), False, (((0, 1, 2, 3),),)),
@@ -150,7 +150,9 @@ def _clones(settings: Settings, *, has_cross: bool = True, is_zero_sum: bool = T
             has_cross=has_cross,
             is_zero_sum=is_zero_sum,
         )
-        found.append(from_identity(identity, f"{net.name}, {axis}", "n'ᵀ H n = ⟨z', z⟩ ξ'ᵀ M ξ"))
+        found.append(
+            from_identity(identity, f"{net.name}, {axis}", "J n = 0, n'ᵀ H n = ⟨z', z⟩ ξ'ᵀ M ξ")
+        )
         if not found[-1].holds:
             return found[-1]
     return conjoin(found)
