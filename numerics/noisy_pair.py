@@ -1,8 +1,9 @@
 r"""A cloned pair that gradient descent leaves and SGD falls back to.
 
 A network y = a SiLU(w x) with one hidden unit, cloned. The six samples are three inputs with two
-labels each, y(x) - r ± s. The residuals r have no gradient at w = 1, a = 2, which is a minimum for
-one unit; for two it is a saddle, since the residuals and φ'' give a negative transverse eigenvalue.
+labels each, y(x) - r ± s. The residuals r have no gradient at w = 1, a = 2, the minimum that
+training of one unit finds; for two it is a saddle, since the residuals and φ'' give a negative
+transverse eigenvalue.
 The noise ±s of the labels cancels in the full batch: gradient descent does not see it. In
 mini-batches it makes the transverse block random, and its exponent negative.
 """

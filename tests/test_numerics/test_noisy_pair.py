@@ -6,13 +6,13 @@ import pytest
 from numerics.escape import transverse_eigenvalues
 from numerics.homogeneous_clones import contrast, prove_homogeneous_clones
 from numerics.losses import MSE
-from numerics.noisy_pair import noisy_pair
+from numerics.noisy_pair import WEIGHTS, noisy_pair
 from numerics.tasks import Task
 from numerics.train import initial_parameters, loss_and_gradient, train
 from numerics.transverse_dynamics import TransverseDynamics
 from theory.errors import PartitionError
 from theory.manifold import block_constant, equitable
-from theory.optimizer import heavy_ball_l2, sgd_l2
+from theory.optimizer import heavy_ball_l2, sgd, sgd_l2
 from theory.partition import make_partition
 from theory.zoo import gated_mlp, mlp
 
@@ -105,3 +105,13 @@ def test_relu_units_carry_their_own_direction(rule):
 def test_a_contrast_needs_a_block_of_two():
     with pytest.raises(PartitionError, match="two units"):
         contrast(make_partition({"h1": 2}, {}), "h1")
+
+
+def test_gradient_descent_of_the_single_unit_finds_the_point_of_rest():
+    pair = noisy_pair()
+    rule = sgd().with_hyperparameters(rate=0.2)
+    for w, a in ((0.7, 1.2), (1.4, 2.5), (0.3, 0.3)):
+        start = {"W1": np.array([[w]]), "W2": np.array([[a]])}
+        end = train(pair.base, rule, MSE, start, pair.task, steps=3000).parameters
+        assert end["W1"][0, 0] == pytest.approx(WEIGHTS[0], abs=1e-9)
+        assert end["W2"][0, 0] == pytest.approx(WEIGHTS[1], abs=1e-9)
