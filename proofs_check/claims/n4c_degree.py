@@ -71,8 +71,8 @@ def _measured(degree: float, rate: float, seed: int, full: bool) -> LyapunovExpo
         weight=WEIGHTS[degree],
         noise=NOISE,
         rate=rate if degree < 2 else rate / 2,
-        steps=6000 if full else 800,
-        discard=1000 if full else 300,
+        steps=6000 if full else 600,
+        discard=1000 if full else 200,
         seeds=range(seed, seed + (32 if full else 16)),
     ).pooled()
 

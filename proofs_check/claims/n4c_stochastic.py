@@ -220,7 +220,7 @@ def pair_attracts(settings: Settings) -> Evidence:
 def _falls(settings: Settings, batch: int | None, *, from_left: bool = False) -> Evidence:
     """Whether training takes clones that are 10^-3 apart, or those that GD separated, together."""
     pair = noisy_pair()
-    members, orders = (16, 12) if settings.full else (8, 2)
+    members, orders = (16, 12) if settings.full else (8, 1)
     seed = settings.sub_seed("N4c falls") % 2**30
     start = pair.beside(SMALL, members, seed)
     steps = 1500
@@ -233,7 +233,7 @@ def _falls(settings: Settings, batch: int | None, *, from_left: bool = False) ->
     least, most = float(np.min(ends)), float(np.max(ends))
     kind = f"batches of {batch}" if batch else "all samples"
     where = "GD's end" if from_left else f"{SMALL:g} off the set"
-    scope = f"SiLU pair, η = {RATE}, {kind}, {members} starts at {where}, {len(ends)} orders"
+    scope = f"SiLU pair, η = {RATE}, {kind}, {members} starts at {where}, orders: {len(ends)}"
     detail = f"after {steps:,} steps the distance is between {least:.1e} and {most:.1e}"
     figures = {f"smallest distance, {kind} from {where}": least} | {
         f"largest distance, {kind} from {where}": most
