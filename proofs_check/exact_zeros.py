@@ -51,7 +51,8 @@ def known_nullity(
     by_pattern = size - term_rank(form)
     if not block.is_two_sided:
         return by_pattern
-    seen = [k for k in range(size) if any(v != 0 for v in form[k])]
+    # A ball around 0 is neither equal to 0 nor different from it: only exact zeros count.
+    seen = [k for k in range(size) if not all(v == 0 for v in form[k])]
     incoming = sum(k < count for k in seen)
     outgoing = len(seen) - incoming
     graph = architecture.graph(samples)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import builtins
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from flint import arb
 
 from numerics.escape import transverse_eigenvalues
 from numerics.losses import MSE
 from numerics.spectrum import transverse_blocks
+from numerics.systems.ball import Ball
 from numerics.tasks import Task
 from proofs_check.cli import main
+from proofs_check.exact_zeros import known_nullity
 from proofs_check.stability import expected_seconds, stability
 from proofs_check.stability_question import make_stability_question
 from proofs_check.stability_words import lines
@@ -137,6 +141,18 @@ def test_zeros_known_for_a_reason_are_zeros(name, loss, samples):
         if axis == "h1":
             assert verdict.inertia.zero == small
             assert verdict.inertia.undecided == 0
+
+
+def test_balls_around_zero_are_not_zeros():
+    """A form of wide balls that hold 0 has no eigenvalue that is known to be 0."""
+    asked_for = make_stability_question(from_name("mlp:2-2-1:tanh"), ["h1=0,1"], samples=8)
+    net, data = asked_for.architecture, asked_for.task
+    (block,) = transverse_blocks(
+        net, asked_for.partition, asked_for.parameters, data, MSE, system=Ball(64)
+    )
+    vague = replace(block, source=block.form * 0 + arb(0, 1))
+    assert known_nullity(net, block, 8, MSE) == 0
+    assert known_nullity(net, vague, 8, MSE) == 0
 
 
 def test_json_and_words_agree(tmp_path):
