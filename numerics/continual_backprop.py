@@ -95,6 +95,8 @@ class Turnover:
             self.steps = int(state["steps"])
         self._size: Array = np.empty((members, units))
         self._reach: Array = np.empty((members, units))
+        self._absolute: Array = np.empty((0, 0, 0))
+        self._ones: Array = np.empty((0, 1))
         self._count_mature()
 
     @property
@@ -133,7 +135,13 @@ class Turnover:
         if outgoing.shape[2] == 1:
             np.abs(outgoing[:, :, 0], out=self._reach)
         else:
-            np.sum(np.abs(outgoing), axis=2, out=self._reach)
+            # a product with ones, in memory kept from step to step, is faster than a sum;
+            # one for each member, so that rounding does not depend on how many there are
+            if self._absolute.shape != outgoing.shape:
+                self._absolute = np.empty(outgoing.shape)
+                self._ones = np.ones((outgoing.shape[2], 1))
+            np.abs(outgoing, out=self._absolute)
+            np.matmul(self._absolute, self._ones, out=self._reach[:, :, None])
         np.multiply(self._size, self._reach, out=self._size)
         np.multiply(self._size, fresh, out=self._size)
         np.multiply(self.utility, self.settings.decay, out=self.utility)
