@@ -79,7 +79,7 @@ def without_statistics(_: Settings) -> Evidence:
 CLAIMS = (
     Claim(
         id="N3.derivation",
-        title="Transverse blocks, derived",
+        title="transverse blocks, derived",
         statement=(
             r"At a point of BC SymPy's Hessian of an arbitrary loss, in an orthonormal basis that "
             r"permutations of clones respect, has on the normal space of IE∩OE the blocks $M_i = "

@@ -161,7 +161,7 @@ def _clones(settings: Settings, *, has_cross: bool = True, is_zero_sum: bool = T
 CLAIMS = (
     Claim(
         id="N3",
-        title="Transverse blocks at block-constant points",
+        title="transverse blocks at block-constant points",
         statement=(
             "At a point of BC, with complete pairs, the Hessian of every loss on the normal space "
             "of IE∩OE is block-diagonal: for each block S_i one matrix M_i = [[B_i, G_i], "
@@ -199,7 +199,7 @@ CLAIMS = (
     ),
     Claim(
         id="N3.off-bc",
-        title="The coupled transverse form on IE∩OE",
+        title="the coupled transverse form on IE∩OE",
         statement=(
             "At any point of IE∩OE, for normal n, n' with tangents ζ_v = δz_v + Σ_u w_uv φ'_u ζ_u "
             "and outgoing coordinates β_k(v): n'ᵀ H n = Σ d_v φ''_v ζ_v ζ'_v + Σ δ̂_k φ'_v "
@@ -231,7 +231,7 @@ CLAIMS = (
     ),
     Claim(
         id="N3.layers",
-        title="Transverse blocks of any layers",
+        title="transverse blocks of any layers",
         statement=(
             "Let exchanging the clones of a block with their parameters θ_1, θ_2, … keep the "
             "network's function. At a point where they are equal, the Hessian of every loss maps "

@@ -192,7 +192,7 @@ def rounded_signs(settings: Settings) -> Evidence:
 CLAIMS = (
     Claim(
         id="N3b",
-        title="Exact inertia of a transverse block",
+        title="exact inertia of a transverse block",
         statement=(
             "For M = [[B, G], [Gᵀ, 0]] and a basis Z of ker Gᵀ: n₋(M) = rank G + n₋(ZᵀBZ), and "
             "likewise n₊. So wherever some G_i ≠ 0 the manifold is a saddle."

@@ -141,7 +141,7 @@ def always_degenerate(_: Settings) -> Evidence:
 CLAIMS = (
     Claim(
         id="N4",
-        title="The strict categories are empty",
+        title="the strict categories are empty",
         statement=(
             r"From any point of IE, perturbations p of outgoing weights with $\sum_{u\in S_i} "
             r"p_{uv} = 0$ for all v leave the function exactly unchanged. So without "
@@ -171,7 +171,7 @@ CLAIMS = (
     ),
     Claim(
         id="N4.splitting",
-        title="Splitting a unit into unequal copies",
+        title="splitting a unit into unequal copies",
         statement=(
             r"Split a unit into copies with shares $\lambda_i$ of its outgoing weights, $\sum "
             r"\lambda_i = 1$: the Hessian is congruent to that of the base network beside "

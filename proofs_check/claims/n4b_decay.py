@@ -244,7 +244,7 @@ def tanh_is_held(_: Settings) -> Evidence:
 CLAIMS = (
     Claim(
         id="N4b",
-        title="Critical weight decay",
+        title="critical weight decay",
         statement=(
             "At fixed θ in BC, L2 decay of strength λ on all parameters turns M_i into M_i + λI: "
             "the manifold is strictly stable there iff λ > λ* = -min λ_min(M_i)."
@@ -267,7 +267,7 @@ CLAIMS = (
     ),
     Claim(
         id="N4b.homogeneous",
-        title="Decay never holds homogeneous clones at its own points of rest",
+        title="decay never holds homogeneous clones at its own points of rest",
         statement=(
             "Let φ be positively homogeneous of degree p (ReLU: 1). At every critical point in BC "
             "of the loss with decay λ > 0 with a live cloned unit, M has an eigenvalue ≤ -pλ: "

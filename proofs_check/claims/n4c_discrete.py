@@ -260,7 +260,7 @@ def minus_momentum(settings: Settings) -> Evidence:
 CLAIMS = (
     Claim(
         id="N4c",
-        title="Contraction of discrete steps",
+        title="contraction of discrete steps",
         statement=(
             "Around a critical point in BC of the loss with decay λ, a small transverse error "
             "along an eigenvalue κ of M + λI contracts under full-batch GD iff κ is in (0, 2/η), "

@@ -110,7 +110,7 @@ def occurring(settings: Settings) -> Evidence:
 CLAIMS = (
     Claim(
         id="P8",
-        title="Stable, unstable and saddle manifolds",
+        title="stable, unstable and saddle manifolds",
         statement=(
             "A LoP manifold is stable, unstable or a saddle at a point as vᵀ∇²L v is positive, "
             "negative or of both signs for normal v: every point of a cloned manifold is in one of "
