@@ -227,7 +227,7 @@ def rows(steps, rounds, periods):
 
 def main() -> int:
     options = parser(__doc__)
-    options.add_argument("--steps", type=int, default=4000)
+    options.add_argument("--steps", type=int, default=2000)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--periods", type=int, default=60)
     chosen = options.parse_args()
