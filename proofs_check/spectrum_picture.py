@@ -21,7 +21,7 @@ def check_picture(path: str) -> None:
     """See before the work that a picture of that name can be drawn.
 
     Raises:
-        OptionError: if the suffix is none of png, svg, pdf, or matplotlib is missing.
+        OptionError: if the suffix is none of png, svg, pdf.
 
     >>> check_picture("spectrum.gif")
     Traceback (most recent call last):
@@ -29,12 +29,6 @@ def check_picture(path: str) -> None:
     """
     if Path(path).suffix[1:].lower() not in FORMATS:
         raise OptionError(f"--picture {path!r}: the name ends in .png, .svg or .pdf")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise OptionError(
-            "--picture needs matplotlib: python -m pip install 'lop-proofs[notebooks]'"
-        ) from None
 
 
 def draw_spectrum(found: Stability, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Curves as a figure. Matplotlib is imported here and nowhere else, for it is optional."""
+"""Curves over seeds as a figure."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ def figure(panels: Sequence[Sequence[Curve]]) -> Figure:
 
     On a logarithmic axis the band goes from the smallest to the largest seed. Series such as
     ``Adam, clone`` and ``Adam, base`` have one colour.
-
-    Raises:
-        ImportError: if matplotlib is not installed.
     """
     from matplotlib.figure import Figure
 

@@ -141,7 +141,6 @@ class Result:
 
         Raises:
             ArraysError: if a panel is unknown.
-            ImportError: if matplotlib is not installed.
         """
         from proofs_check.experiments.plotting import figure
 

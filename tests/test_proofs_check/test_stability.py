@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 from dataclasses import replace
 from fractions import Fraction
@@ -182,20 +181,6 @@ def test_a_picture_is_drawn(tmp_path, suffix):
     assert main([*arguments, "--picture", str(path)]) == 0
     assert path.stat().st_size > 1000
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
-
-
-def test_without_matplotlib_the_picture_says_how_to_get_it(tmp_path, monkeypatch, capsys):
-    imported = builtins.__import__
-
-    def without(name, *rest):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return imported(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    arguments = ["stability", "mlp:3-4-2:tanh", "--clone", "h1=0,1"]
-    assert main([*arguments, "--picture", str(tmp_path / "a.png")]) == 2
-    assert "lop-proofs[notebooks]" in capsys.readouterr().err
 
 
 def save(path, name="mlp:2-2-1:tanh", **changes):

@@ -186,7 +186,6 @@ def test_a_result_shows_itself(tmp_path):
     assert any("criterion  largest ≤ 0 for every seed" in line for line in result.lines())
     with pytest.raises(ArraysError, match="no such curve; there are place / a"):
         result.curve("place", "b")
-    pytest.importorskip("matplotlib")
     drawn = result.plot()
     assert [axes.get_title() for axes in drawn.axes] == ["place"]
     with pytest.raises(ArraysError, match="no such panel"):
