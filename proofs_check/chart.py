@@ -28,15 +28,17 @@ class Series:
         x: abscissae.
         y: ordinates, as many.
         style: how they are drawn.
+        y_error: half the heights of error bars, as many as points or none.
 
     Raises:
-        EvidenceError: if there are not equally many, or a number is not finite.
+        EvidenceError: if there are not equally many, a number is not finite, or an error negative.
     """
 
     label: str
     x: tuple[float, ...]
     y: tuple[float, ...]
     style: Literal["line", "points", "dashed"] = "line"
+    y_error: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -46,6 +48,13 @@ class Series:
         odd = next((v for v in (*self.x, *self.y) if not isfinite(v)), None)
         if odd is not None:
             raise EvidenceError(f"series {self.label!r}: {odd}: a coordinate is finite")
+        if self.y_error and len(self.y_error) != len(self.y):
+            raise EvidenceError(
+                f"series {self.label!r}: {len(self.y)} y and {len(self.y_error)} errors: "
+                "all points have one or none has"
+            )
+        if not all(e >= 0 and isfinite(e) for e in self.y_error):
+            raise EvidenceError(f"series {self.label!r}: y_error={self.y_error}: errors are ≥ 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +100,13 @@ class Chart:
         for k, series in enumerate(self.series):
             marks = {"line": "-", "dashed": "--", "points": "o"}[series.style]
             colour = COLOURS[k % len(COLOURS)]
-            label = series.label or None
-            axes.plot(series.x, series.y, marks, color=colour, markersize=3, label=label)
+            drawn: Any = {"color": colour, "markersize": 3, "label": series.label or None}
+            if series.y_error:
+                axes.errorbar(
+                    series.x, series.y, series.y_error, fmt=marks, capsize=2.5, zorder=3, **drawn
+                )
+            else:
+                axes.plot(series.x, series.y, marks, **drawn)
         if self.log_x:
             axes.set_xscale("log")
         if self.log_y:

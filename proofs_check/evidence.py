@@ -264,12 +264,15 @@ def conjoin(evidences: Iterable[Evidence]) -> Evidence:
     bits = [e.error_bits for e in parts if e.error_bits is not None]
     scope, detail = _joined(parts)
     figures = {name: value for e in parts for name, value in e.figures.items()}
+    charts = tuple(chart for e in parts for chart in e.charts)
     if not bits:
-        return replace(weakest, scope=scope, detail=detail, figures=figures)
+        return replace(weakest, scope=scope, detail=detail, figures=figures, charts=charts)
     total = added_errors(bits)
     if total <= 0:
         return unknown(scope, f"the errors add up to 1 or more: {detail}", figures=figures)
-    return replace(weakest, error_bits=total, scope=scope, detail=detail, figures=figures)
+    return replace(
+        weakest, error_bits=total, scope=scope, detail=detail, figures=figures, charts=charts
+    )
 
 
 def corroborate(evidences: Iterable[Evidence]) -> Evidence:
@@ -298,7 +301,8 @@ def corroborate(evidences: Iterable[Evidence]) -> Evidence:
     # The strongest support comes first: the level is its own.
     scope, detail = _joined([strongest, *(e for e in supporting if e is not strongest)])
     figures = {name: value for e in supporting for name, value in e.figures.items()}
-    return replace(strongest, scope=scope, detail=detail, figures=figures)
+    charts = tuple(chart for e in supporting for chart in e.charts)
+    return replace(strongest, scope=scope, detail=detail, figures=figures, charts=charts)
 
 
 def added_errors(bits: Iterable[float]) -> float:

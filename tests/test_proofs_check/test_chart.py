@@ -31,6 +31,15 @@ def test_a_drawing_does_not_depend_on_when_it_is_made():
     assert chart().svg() == chart().svg()
 
 
+def test_error_bars_reach_the_drawing():
+    bare, barred = (
+        Chart("", "", "", (Series("", (1.0, 2.0), (3.0, 4.0), "points", y_error=errors),)).svg()
+        for errors in ((), (0.5, 0.25))
+    )
+    assert "LineCollection" in barred
+    assert "LineCollection" not in bare
+
+
 def test_logarithmic_axes_reach_the_drawing():
     assert chart(log_x=True, log_y=True).svg() != chart().svg()
 
@@ -40,6 +49,8 @@ def test_logarithmic_axes_reach_the_drawing():
     [
         (lambda: Series("s", (1.0,), ()), "1 x and 0 y"),
         (lambda: Series("s", (float("nan"),), (1.0,)), "a coordinate is finite"),
+        (lambda: Series("s", (1.0,), (1.0,), y_error=(1.0, 2.0)), "1 y and 2 errors"),
+        (lambda: Series("s", (1.0,), (1.0,), y_error=(-1.0,)), "errors are ≥ 0"),
         (lambda: chart(series=()), "nothing to draw"),
         (lambda: chart(series=(Series("", (0.0,), (1.0,)),), log_x=True), "x=0.0"),
     ],

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from proofs_check.chart import Chart, Series
 from proofs_check.errors import EvidenceError
 from proofs_check.evidence import (
     Evidence,
@@ -50,6 +51,14 @@ def same(a: Evidence, b: Evidence) -> bool:
 
 
 COMBINATIONS = pytest.mark.parametrize("combine", [conjoin, corroborate])
+
+
+@COMBINATIONS
+def test_charts_of_all_parts_are_kept(combine):
+    curves = [Chart(name, "", "", (Series("", (1.0,), (2.0,)),)) for name in ("one", "two")]
+    parts = [holds(Level.ENCLOSED, "", "", charts=(curve,)) for curve in curves]
+    combined = combine([parts[0], holds(Level.PROVED, "", ""), parts[1]])
+    assert sorted(c.title for c in combined.charts) == ["one", "two"]
 
 
 @COMBINATIONS
