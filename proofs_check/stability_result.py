@@ -315,6 +315,9 @@ class Stability:
             "seconds": round(self.seconds, 3),
         }
 
+    def __repr__(self) -> str:
+        return f"stability of {self.question.architecture.name}: {self.head()}"
+
     def _repr_html_(self) -> str:
         table = (verdict.row() for verdict in self.blocks)
         return html_table(self.head(), HEADER, table, len(self.blocks))
