@@ -13,6 +13,7 @@ from numerics.escape_time import escape_steps, escape_time, linear_escape_steps
 from numerics.losses import MSE
 from numerics.resting_clones import RestingClones, resting_clones
 from numerics.systems.system import Array
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from theory.optimizer import l2_init, sgd
@@ -126,7 +127,18 @@ def _correlated(times: Times, predicted: Array, name: str) -> Evidence:
     )
     if correlation < CORRELATED:
         return refuted(scope, detail, level=Level.OBSERVED, figures=figures)
-    return holds(Level.OBSERVED, scope, detail, figures=figures)
+    chart = _scatter(f"Escape of {len(seen)} networks, {name}", told, seen)
+    return holds(Level.OBSERVED, scope, detail, figures=figures, charts=(chart,))
+
+
+def _scatter(title: str, predicted: Array, seen: Array) -> Chart:
+    """Steps seen against steps predicted, and the line on which they are equal."""
+    ends = (float(predicted.min()), float(predicted.max()))
+    told, found = (tuple(float(t) for t in times) for times in (predicted, seen))
+    series = Series("equal", ends, ends, "dashed"), Series("seen", told, found, "points")
+    return Chart(
+        title, "predicted step of escape", "step of escape", series, log_x=True, log_y=True
+    )
 
 
 def rough_times(settings: Settings) -> Evidence:
@@ -142,6 +154,7 @@ def tangent_times(settings: Settings) -> Evidence:
 def _exact(settings: Settings, factor: float) -> Evidence:
     """Whether each network escapes when its linearised steps do, times a factor."""
     figures: dict[str, float] = {}
+    charts = []
     for times in _populations(settings):
         escaped = np.isfinite(times.seen) & np.isfinite(times.linear)
         ratio = times.seen[escaped] / (factor * times.linear[escaped])
@@ -161,7 +174,9 @@ def _exact(settings: Settings, factor: float) -> Evidence:
         agree = np.isfinite(times.seen) == np.isfinite(times.linear)
         if max(1 - low, high - 1) > 0.05 or agree.mean() < 0.98:
             return unknown(scope, detail, figures=figures)
-    return holds(Level.OBSERVED, scope, detail, figures=figures)
+        title = f"Escape of {escaped.sum()} networks, by the linearised steps"
+        charts.append(_scatter(title, times.linear[escaped], times.seen[escaped]))
+    return holds(Level.OBSERVED, scope, detail, figures=figures, charts=tuple(charts))
 
 
 def linear_times(settings: Settings) -> Evidence:
@@ -227,8 +242,25 @@ def _bracket(settings: Settings, below: float, above: float) -> Evidence:
     }
     detail = f"{left} of {count} leave at {below} λ*, {strayed} at {above} λ*"
     if left == count and strayed == 0 and (stayed_at < before).all():
-        return holds(Level.OBSERVED, scope, detail, figures=figures)
+        ranks = tuple(float(k) for k in range(1, count + 1))
+        series = (
+            Series(f"after training, λ = {below} λ*", ranks, _sorted(left_at), "points"),
+            Series(f"after training, λ = {above} λ*", ranks, _sorted(stayed_at), "points"),
+            Series("at the start", (1.0, float(count)), (NEAR, NEAR), "dashed"),
+        )
+        chart = Chart(
+            "Decay below and above the critical one",
+            "network, by rank",
+            "distance from BC",
+            series,
+            log_y=True,
+        )
+        return holds(Level.OBSERVED, scope, detail, figures=figures, charts=(chart,))
     return refuted(scope, detail, level=Level.OBSERVED, figures=figures)
+
+
+def _sorted(values: Array) -> tuple[float, ...]:
+    return tuple(float(v) for v in np.sort(values))
 
 
 def bracket(settings: Settings) -> Evidence:
