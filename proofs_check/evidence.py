@@ -18,7 +18,7 @@ from typing import Any
 
 from proofs_check.chart import Chart
 from proofs_check.errors import EvidenceError
-from theory.proof_step import Step
+from theory.proof_step import ShownStep
 
 Figures = Mapping[str, float | int | str]
 
@@ -86,7 +86,7 @@ class Evidence:
     error_bits: float | None = None
     counterexample: Mapping[str, Any] | None = None
     figures: Figures = field(default_factory=dict)
-    derivation: tuple[Step, ...] = ()
+    derivation: tuple[ShownStep, ...] = ()
     charts: tuple[Chart, ...] = ()
 
     def __post_init__(self) -> None:
@@ -193,7 +193,7 @@ def holds(
     *,
     error_bits: float | None = None,
     figures: Figures | None = None,
-    derivation: tuple[Step, ...] = (),
+    derivation: tuple[ShownStep, ...] = (),
     charts: tuple[Chart, ...] = (),
 ) -> Evidence:
     """The statement holds; by observation alone its verdict stays ``unknown``.

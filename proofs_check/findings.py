@@ -62,7 +62,9 @@ def from_symbols(outcome: Proof | Refutation | Unknown, scope: str) -> Evidence:
     match outcome:
         case Proof():
             detail = f"derived in SymPy: {outcome.statement}"
-            return holds(Level.PROVED, scope, detail, derivation=outcome.steps)
+            return holds(
+                Level.PROVED, scope, detail, derivation=tuple(step.shown for step in outcome.steps)
+            )
         case Refutation():
             return from_refutation(outcome, scope)
         case Unknown():

@@ -7,6 +7,8 @@ from html import escape
 
 from latex2mathml.converter import convert
 
+from theory.exposition import row
+
 # Indices and powers as plain text writes them: δ_v, φ'_v, 2^-60.
 _INDEX = re.compile(r"(?<![\w.])([^\W\d_]\d?'{0,2})_(\w{1,6})\b")
 _POWER = re.compile(r"(?<![\w.])(\d+)\^(-?)(\d+)\b")
@@ -49,5 +51,5 @@ def formula(latex: str, *, display: bool = False) -> str:
 
 def aligned(formulas: tuple[str, ...]) -> str:
     """MathML of several lines, aligned at their ``&``."""
-    body = r" \\ ".join(formulas)
+    body = r" \\ ".join(row(formula) for formula in formulas)
     return formula(rf"\begin{{align*}}{body}\end{{align*}}", display=True)

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Verdict
-from proofs_check.theorems import from_outcome
+from proofs_check.theorems import from_outcome, from_theorem
 from theory.manifold import equitable
+from theory.outcome import conjoined
 from theory.partition import make_partition
 from theory.stability.block_theorem import BLOCKS, EXCHANGE
 from theory.stability.exchange import derive_exchangeable, own_term
 from theory.stability.exchangeable_layers import LAYERS, normalised_units
-from theory.stability.exposition import conjoined
 from theory.stability.formula import OTHER_SIGN, WITHOUT_BIAS, WITHOUT_ROOTS, BlockFormula
 from theory.stability.transverse import derive
 from theory.zoo import mlp
@@ -23,13 +23,13 @@ FORMULA = "M = [[Σ d φ'' ĥĥᵀ, Σ φ' ĥδ̂ᵀ], [·, 0]]"
 def dense_units(_: Settings) -> Evidence:
     """Every entry between all directions, for unequal blocks, skips, outputs and samples."""
     scope = "MLP 1-3-2-1, a network with skips, MLP 1-3-2 on two samples; every φ and ℓ"
-    return from_outcome(BLOCKS.outcome, scope, FORMULA)
+    return from_theorem(BLOCKS, scope, FORMULA)
 
 
 def exchangeable(_: Settings) -> Evidence:
     """M = ∇²₁₁L - ∇²₁₂L, and one clone's own term with shared signals held."""
     scope = "channels, heads, gated units, units behind BatchNorm, RMSNorm and LayerNorm"
-    return from_outcome(EXCHANGE.outcome, scope, "what the clones share stands still")
+    return from_theorem(EXCHANGE, scope, "what the clones share stands still")
 
 
 def layers(settings: Settings) -> Evidence:

@@ -15,7 +15,7 @@ from proofs_check.cloned_points import ClonedPoint, draw_point
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted
 from proofs_check.networks import chooser
 from proofs_check.planted_spectra import draw_planted, rounded_inertia
-from proofs_check.theorems import from_outcome
+from proofs_check.theorems import from_theorem
 from theory.stability.inertia import INERTIA
 from theory.stability_class import Inertia
 
@@ -111,8 +111,8 @@ def _counterexample(
 
 def derivation(_: Settings) -> Evidence:
     """The congruence, for blocks of any size."""
-    return from_outcome(
-        INERTIA.outcome, "every symmetric B and every G, of any size", "M ≅ hyperbolic part ⊕ ZᵀBZ"
+    return from_theorem(
+        INERTIA, "every symmetric B and every G, of any size", "M ≅ hyperbolic part ⊕ ZᵀBZ"
     )
 
 

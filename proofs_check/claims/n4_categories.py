@@ -11,7 +11,7 @@ from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted
 from proofs_check.findings import campaign, from_identity
 from proofs_check.networks import Choose, draw_network, draw_partition
-from proofs_check.theorems import from_outcome
+from proofs_check.theorems import from_outcome, from_theorem
 from theory.architecture import Architecture
 from theory.graph import Builder, Graph
 from theory.manifold import Manifold, ambient, incoming_equitable, outgoing_equitable
@@ -62,13 +62,13 @@ def random_networks(settings: Settings) -> Evidence:
 def derivation(_: Settings) -> Evidence:
     """The outputs at θ and θ + p, written out with arbitrary functions."""
     scope = "MLPs 1-3-2 and 1-3-3-1 and a network with skips, all of IE, every φ"
-    return from_outcome(EMPTINESS.outcome, scope, UNCHANGED)
+    return from_theorem(EMPTINESS, scope, UNCHANGED)
 
 
 def semi_stable(_: Settings) -> Evidence:
     """M ⪰ 0 exactly if G = 0 and B ⪰ 0, by the congruence of N3b."""
     scope = "every symmetric B and every G, of any size"
-    return from_outcome(INERTIA.outcome, scope, "n₋(M) = rank G + n₋(ZᵀBZ)")
+    return from_theorem(INERTIA, scope, "n₋(M) = rank G + n₋(ZᵀBZ)")
 
 
 def _small() -> tuple[Architecture, Partition]:
@@ -101,7 +101,7 @@ def outside(_: Settings) -> Evidence:
 def split(_: Settings) -> Evidence:
     """The Hessian at a split, written out; the inertia of the shares."""
     scope = "MLPs 2-1-2, 1-1-2 into three, 1-1-2-1 in the second layer, 1-1-1 on two samples"
-    return from_outcome(SPLITTING.outcome, scope, "base Hessian ⊕ [[λ(1-λ)B, G], [Gᵀ, 0]]")
+    return from_theorem(SPLITTING, scope, "base Hessian ⊕ [[λ(1-λ)B, G], [Gᵀ, 0]]")
 
 
 def _factor(factor: Any, said: str) -> Evidence:

@@ -20,7 +20,8 @@ from proofs_check.cloned_points import ClonedPoint, draw_point
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
 from proofs_check.networks import chooser
 from proofs_check.regularised_points import DEGREES, draw_regularised_point, tanh_point
-from proofs_check.theorems import from_outcome
+from proofs_check.theorems import from_outcome, from_theorem
+from theory.outcome import conjoined
 from theory.partition import make_partition
 from theory.stability.critical_decay import (
     CRITICAL_DECAY,
@@ -28,7 +29,6 @@ from theory.stability.critical_decay import (
     HOMOGENEOUS_DECAY,
     scaling_form,
 )
-from theory.stability.exposition import conjoined
 from theory.stability_class import Inertia
 
 DECAY = Fraction(1, 10)
@@ -41,9 +41,7 @@ Blocks = tuple[TransverseBlock, ...]
 
 def derivation(_: Settings) -> Evidence:
     """The Hessian of the decay term shifts every block."""
-    return from_outcome(
-        CRITICAL_DECAY.outcome, "every φ, loss and block size", "the blocks are M_i + λI"
-    )
+    return from_theorem(CRITICAL_DECAY, "every φ, loss and block size", "the blocks are M_i + λI")
 
 
 def _points(settings: Settings) -> Iterator[ClonedPoint]:
@@ -138,8 +136,8 @@ def only_incoming(settings: Settings) -> Evidence:
 def homogeneous_derivation(settings: Settings) -> Evidence:
     """Second derivatives along scalings of clones, from first ones."""
     if settings.full:
-        return from_outcome(
-            HOMOGENEOUS_DECAY.outcome,
+        return from_theorem(
+            HOMOGENEOUS_DECAY,
             "leaky ReLU, ReLU, z², ReLU², z³, every loss",
             "the form along scalings of clones is -λ times a matrix with the eigenvalues p and -1",
         )

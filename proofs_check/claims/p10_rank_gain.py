@@ -15,12 +15,11 @@ from numerics.correlation_kernel import SeriesKernel
 from numerics.hermite import hermite_series
 from numerics.random_layer import effective_ranks, layer_grams, mean_with_interval
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
-from proofs_check.derived_theorem import from_theorem
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
 from proofs_check.networks import Choose, chooser
+from proofs_check.theorems import from_theorem
 from theory.activation import gelu, relu, tanh
 from theory.rank_gain import (
-    Theorem,
     correlation_matrix,
     equality_theorem,
     optimal_theorem,
@@ -28,6 +27,7 @@ from theory.rank_gain import (
     rank_gain_theorem,
     sharp_theorem,
 )
+from theory.theorem import Theorem
 
 HALF = Fraction(1, 2)
 DEGREE = 5

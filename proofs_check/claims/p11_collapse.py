@@ -12,8 +12,8 @@ from flint import arb
 from numerics.correlation_kernel import ClosedKernel
 from numerics.expression import enclosed
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
-from proofs_check.derived_theorem import from_theorem
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
+from proofs_check.theorems import from_theorem
 from theory.rank_gain import (
     collapse_series,
     collapse_theorem,

@@ -14,8 +14,8 @@ from flint import arb
 from numerics.correlation_kernel import SeriesKernel, strongest_decorrelation
 from numerics.hermite import HermiteSeries, hermite_series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
-from proofs_check.derived_theorem import from_theorem
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
+from proofs_check.theorems import from_theorem
 from theory.rank_gain import (
     decorrelation_theorem,
     exact_hermite,

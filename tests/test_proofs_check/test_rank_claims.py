@@ -20,11 +20,12 @@ from proofs_check.claims.p10_rank_gain import (
 )
 from proofs_check.claims.p11_collapse import compared
 from proofs_check.claims.p11_decorrelation import centred, grows
-from proofs_check.derived_theorem import from_theorem
 from proofs_check.evidence import Level, Verdict
 from proofs_check.networks import chooser
-from theory.rank_gain import Theorem, rank_gain, rank_gain_theorem
-from theory.rank_gain.proof import Equal, Step
+from proofs_check.theorems import from_theorem
+from theory.rank_gain import rank_gain, rank_gain_theorem
+from theory.rank_gain.proof import Equal, step
+from theory.theorem import Theorem
 
 HALF = Fraction(1, 2)
 X = sympy.Symbol("x")
@@ -60,7 +61,7 @@ def test_statements_at_chosen_points():
 
 def test_a_theorem_with_a_gap_is_unknown():
     assert from_theorem(rank_gain_theorem()).level is Level.PROVED
-    wrong = Theorem("wrong", "x = x + 1", ("x is real",), (Step("so", (Equal(X, X + 1),)),))
+    wrong = Theorem("N0", "wrong", "x = x + 1", ("x is real",), (step("so", (Equal(X, X + 1),)),))
     found = from_theorem(wrong)
     assert found.verdict is Verdict.UNKNOWN
     assert "step 1" in found.detail

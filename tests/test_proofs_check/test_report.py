@@ -16,7 +16,7 @@ from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Level, Verdict, holds, refuted
 from proofs_check.report import Provenance, html_report, standing
 from proofs_check.runner import run_claims
-from theory.proof_step import Step
+from theory.proof_step import ShownStep
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = (
@@ -34,7 +34,7 @@ in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium
 
 
 def proved(_: Settings):
-    steps = (Step("By the chain rule", (r"\frac{\partial \ell}{\partial w} &= h \delta",)),)
+    steps = (ShownStep("By the chain rule", (r"\frac{\partial \ell}{\partial w} &= h \delta",)),)
     curve = Chart("escape", "digits", "step", (Series("", (1.0, 2.0), (3.0, 6.0)),))
     return holds(
         Level.PROVED_WITH_ERROR,

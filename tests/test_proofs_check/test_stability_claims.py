@@ -28,7 +28,7 @@ from proofs_check.regularised_points import (
 )
 from proofs_check.theorems import from_outcome
 from theory.manifold import equitable
-from theory.stability.identity import Outcome
+from theory.outcome import Outcome
 
 
 @st.composite

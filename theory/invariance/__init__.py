@@ -6,4 +6,3 @@ from theory.invariance.proof import Unknown as Unknown
 from theory.invariance.refutation import Refutation as Refutation
 from theory.invariance.search import refute as refute
 from theory.invariance.search import smallest_refutation as smallest_refutation
-from theory.proof_step import Step as Step

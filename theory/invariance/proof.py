@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
 from typing import Literal
 
 from theory.architecture import Architecture
+from theory.exposition import Exposition, Shown
 from theory.proof_step import Step
 
 
 @dataclass(frozen=True, eq=False)
-class Proof:
+class Proof(Shown):
     """A derivation: the gradient lies in the tangent space on the whole manifold.
 
     Attributes:
@@ -48,34 +48,9 @@ class Proof:
         laws = f"  {self.num_laws} normal directions, each orthogonal to the gradient"
         return "\n".join([self.statement, *assumed, laws])
 
-    def to_latex(self) -> str:
-        """A fragment for a document with amsmath."""
-        assumed = "\n".join(rf"\item {_text(h)}" for h in self.hypotheses)
-        parts = [rf"\textbf{{Statement.}} {_text(self.statement)}", "For"]
-        parts.append("\\begin{itemize}\n" + assumed + "\n\\end{itemize}")
-        for k, step in enumerate(self.steps, start=1):
-            parts.append(rf"\textbf{{{k}.}} {_text(step.sentence)}")
-            if step.formulas:
-                parts.append(rf"\begin{{align*}}{_rows(step)}\end{{align*}}")
-        return "\n\n".join(parts) + "\n"
-
-    def _repr_latex_(self) -> str:
-        rows = []
-        for step in (Step(self.statement), *self.steps):
-            rows.append(rf"&\text{{{_text(step.sentence)}}}")
-            rows += [rf"&\qquad {formula.replace('&', '')}" for formula in step.formulas]
-        body = " \\\\\n".join(rows)
-        return f"$$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$$"
-
-    def _repr_html_(self) -> str:
-        assumed = "".join(f"<li>{escape(h)}</li>" for h in self.hypotheses)
-        parts = [f"<p><b>Statement.</b> {escape(self.statement)}</p><p>For</p><ul>{assumed}</ul>"]
-        for k, step in enumerate(self.steps, start=1):
-            parts.append(f"<p><b>{k}.</b> {escape(step.sentence)}</p>")
-            if step.formulas:
-                body = escape(rf"\begin{{aligned}}{_rows(step)}\end{{aligned}}")
-                parts.append(f"<div>$${body}$$</div>")
-        return "\n".join(parts)
+    def exposition(self) -> Exposition:
+        """The parts, ready to be shown."""
+        return Exposition("Statement", self.statement, self.hypotheses, self.steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +72,3 @@ class Unknown:
 
     def __str__(self) -> str:
         return f"{self.architecture.name} on {self.manifold}: unknown: {self.reason}"
-
-
-def _rows(step: Step) -> str:
-    return " \\\\\n".join(step.formulas)
-
-
-_TEX = {"θ": r"$\theta$", "φ": r"$\varphi$", "ℓ": r"$\ell$", "∩": r"$\cap$", "∂": r"$\partial$"}
-_TEX |= {"_": r"\_", "σ": r"$\sigma$", "ψ": r"$\psi$"}
-
-
-def _text(sentence: str) -> str:
-    return "".join(_TEX.get(character, character) for character in sentence)

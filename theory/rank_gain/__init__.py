@@ -15,7 +15,6 @@ from theory.rank_gain.gain import (
     rank_gain_bounds,
 )
 from theory.rank_gain.hermite import ExactHermite, exact_hermite
-from theory.rank_gain.proof import Theorem
 from theory.rank_gain.scaling import monotone_theorem, sign_limit_theorem
 from theory.rank_gain.theorems import (
     decorrelation_theorem,
@@ -28,7 +27,6 @@ from theory.rank_gain.theorems import (
 __all__ = [
     "ExactHermite",
     "RankGainBounds",
-    "Theorem",
     "collapse_series",
     "collapse_theorem",
     "correlation_matrix",

@@ -13,7 +13,8 @@ import sympy
 
 from theory.errors import ValueSystemError
 from theory.rank_gain.hermite import ExactHermite, R
-from theory.rank_gain.proof import Equal, Step, Theorem
+from theory.rank_gain.proof import Equal, step
+from theory.theorem import Theorem
 
 EPSILON = sympy.Symbol("epsilon", positive=True)
 ALPHA = sympy.Symbol("alpha", nonnegative=True)
@@ -96,6 +97,7 @@ def collapse_theorem() -> Theorem:
     scaled = x * (1 + ALPHA) * (1 + sympy.log(D / ((1 + ALPHA) * EPSILON)))
     corrected = (1 + ALPHA) * (entropy - x * sympy.log(1 + ALPHA))
     return Theorem(
+        id="P11.collapse",
         name="near collapse",
         statement=(
             "For $C_{ij} = 1 - \\varepsilon e_{ij}$, $K(C)_{ij} = 1 - (1 + \\alpha)\\varepsilon "
@@ -109,12 +111,12 @@ def collapse_theorem() -> Theorem:
             "centred α for correlations; α with E φ² for cosine similarities",
         ),
         steps=(
-            Step(
+            step(
                 "$K'(1) = \\sum k w_k = E\\varphi'^2 / Var\\,\\varphi = 1 + \\alpha$, by Abel's "
                 "theorem the one-sided derivative at 1; for cosine similarities the same holds of "
                 "$\\sum_{k \\ge 0} a_k^2 r^k / E\\varphi^2$."
             ),
-            Step(
+            step(
                 "With $E_1$ and $E_2$ the sums of $e_{ij}$ and of $e_{ij}^2$ over $i \\ne j$, "
                 "$er_2 - 1$ begins with $2 E_1 \\varepsilon / d^2$; after the activation it is",
                 facts=(
@@ -125,13 +127,13 @@ def collapse_theorem() -> Theorem:
                     ),
                 ),
             ),
-            Step(
+            step(
                 "Equal correlations: the eigenvalues divided by d are $1 - x$ and, d - 1 times, "
                 "$\\varepsilon/d$, with $x = (d - 1)\\varepsilon/d$. So the entropy is "
                 "$x \\ln(d/\\varepsilon) - (1 - x)\\ln(1 - x)$, and the last term is $x + O(x^2)$:",
                 facts=(Equal(sympy.limit(-(1 - x) * sympy.log(1 - x) / x, x, 0), 1),),
             ),
-            Step(
+            step(
                 "Since $e^H - 1 = H + O(H^2)$, the Shannon rank minus 1 begins with $x(1 + \\ln(d/"
                 "\\varepsilon))$. With $(1 + \\alpha)\\varepsilon$ in place of ε this is",
                 facts=(Equal(sympy.expand_log(scaled), sympy.expand_log(corrected)),),

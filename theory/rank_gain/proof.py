@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import sympy
+
+from theory.outcome import Outcome, identities
+from theory.proof_step import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,71 +84,26 @@ Fact = Equal | NonNegative
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A sentence, the formulas that it announces, and what SymPy checks of it.
+class Facts:
+    """The check of a step: every fact holds. What SymPy does not confirm is unknown."""
+
+    facts: tuple[Fact, ...]
+
+    def __call__(self) -> Outcome:
+        """Proved, or unknown with the facts in doubt."""
+        count = len(self.facts)
+        if doubts := [f"${fact.latex}$" for fact in self.facts if not fact.holds]:
+            return Outcome("unknown", f"not confirmed: {', '.join(doubts)}", count)
+        return Outcome("proved", identities(count), count)
+
+
+def step(sentence: str, facts: tuple[Fact, ...] = (), formulas: tuple[str, ...] = ()) -> Step:
+    """A step of a proof.
 
     Args:
         sentence: in words, with formulas between dollars.
         facts: checked, and shown.
         formulas: shown only, in LaTeX.
     """
-
-    sentence: str
-    facts: tuple[Fact, ...] = ()
-    formulas: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Theorem:
-    """A statement with its proof.
-
-    Attributes:
-        name: a few words.
-        statement: in full, formulas between dollars.
-        hypotheses: under which it holds.
-        steps: the proof.
-    """
-
-    name: str
-    statement: str
-    hypotheses: tuple[str, ...]
-    steps: tuple[Step, ...]
-
-    def gaps(self) -> tuple[str, ...]:
-        """The facts that SymPy does not confirm, each after the number of its step."""
-        return tuple(
-            f"step {k}: {fact.latex}"
-            for k, step in enumerate(self.steps, start=1)
-            for fact in step.facts
-            if not fact.holds
-        )
-
-    @property
-    def num_facts(self) -> int:
-        """How many identities and inequalities are checked."""
-        return sum(len(step.facts) for step in self.steps)
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.statement}"
-
-    def to_latex(self) -> str:
-        """A fragment for a document with amsmath."""
-        assumed = "\n".join(rf"\item {h}" for h in self.hypotheses)
-        parts = [rf"\textbf{{Theorem ({self.name}).}} {self.statement}", "Hypotheses:"]
-        parts.append("\\begin{itemize}\n" + assumed + "\n\\end{itemize}")
-        for k, step in enumerate(self.steps, start=1):
-            parts.append(rf"\textbf{{{k}.}} {step.sentence}")
-            parts += [rf"\[{formula}\]" for formula in _formulas(step)]
-        return "\n\n".join(parts) + "\n"
-
-    def _repr_html_(self) -> str:
-        assumed = "".join(f"<li>{escape(h)}</li>" for h in self.hypotheses)
-        parts = [f"<p><b>{escape(self.name)}.</b> {escape(self.statement)}</p><ul>{assumed}</ul>"]
-        for k, step in enumerate(self.steps, start=1):
-            shown = "".join(f"<div>$${escape(formula)}$$</div>" for formula in _formulas(step))
-            parts.append(f"<p><b>{k}.</b> {escape(step.sentence)}</p>{shown}")
-        return "\n".join(parts)
-
-
-def _formulas(step: Step) -> list[str]:
-    return [*step.formulas, *(fact.latex for fact in step.facts)]
+    shown = (*formulas, *(fact.latex for fact in facts))
+    return Step(sentence, shown, Facts(facts) if facts else None)

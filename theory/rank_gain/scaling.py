@@ -13,7 +13,8 @@ from typing import Any
 import sympy
 
 from theory.rank_gain.hermite import ExactHermite
-from theory.rank_gain.proof import Equal, Step, Theorem
+from theory.rank_gain.proof import Equal, step
+from theory.theorem import Theorem
 
 A = sympy.Symbol("a", positive=True)
 
@@ -63,6 +64,7 @@ def monotone_theorem() -> Theorem:
     w = s / q(s)  # over q_1
     slope_here, slope_there, here, there = sympy.symbols("Q'(s) Q'(rs) Q(s) Q(rs)")
     return Theorem(
+        id="P11.monotone",
         name="monotone families",
         statement=(
             "If $a_k^2$ is proportional to $q_k s^k$ with $q_k \\ge 0$, then as s grows α grows, "
@@ -73,7 +75,7 @@ def monotone_theorem() -> Theorem:
         ),
         hypotheses=("φ(az + b) has a finite second moment and slope", "the form of a_k²"),
         steps=(
-            Step(
+            step(
                 "Let $Q(s) = \\sum_{k \\ge 1} q_k s^k$. Then $w_k = q_k s^k / Q(s)$, $K(r) = "
                 "Q(rs)/Q(s)$, and the mean degree is $m(s) = s Q'(s)/Q(s) = 1 + \\alpha$. The four "
                 "functions are of this form: $E\\varphi(aZ + b) He_k(Z)$ is, for k ≥ 1 and up to a "
@@ -83,15 +85,15 @@ def monotone_theorem() -> Theorem:
                     r"s^{k/2}\phi^{(k-1)}(0)",
                 ),
             ),
-            Step(
+            step(
                 "$s\\,m'(s)$ is the variance of the degree under w, so m grows:",
                 facts=(Equal((s * mean.diff(s)).doit(), second - mean**2),),
             ),
-            Step(
+            step(
                 "The first weight falls, $s\\,w' = w(1 - m)$ and $m \\ge 1$ (up to $q_1$):",
                 facts=(Equal((s * w.diff(s)).doit(), w * (1 - mean)),),
             ),
-            Step(
+            step(
                 "For $0 < r < 1$, $s\\,\\partial_s \\ln K(r) = m(rs) - m(s) \\le 0$:",
                 facts=(
                     Equal(
@@ -101,7 +103,7 @@ def monotone_theorem() -> Theorem:
                     ),
                 ),
             ),
-            Step("So $r^2 - K(r)^2$ grows for every such r, and so does its maximum."),
+            step("So $r^2 - K(r)^2$ grows for every such r, and so does its maximum."),
         ),
     )
 
@@ -112,6 +114,7 @@ def sign_limit_theorem() -> Theorem:
     c, log_two = sympy.symbols("c L", positive=True)
     primitive = u - sympy.log(sympy.cosh(u))
     return Theorem(
+        id="P11.steep",
         name="steep tanh",
         statement=(
             "For $\\varphi = \\tanh(az)$, $a > c = \\sqrt{2/\\pi}$ and all $|r| \\le 1$: "
@@ -119,7 +122,7 @@ def sign_limit_theorem() -> Theorem:
         ),
         hypotheses=("X, Y standard normal with correlation r",),
         steps=(
-            Step(
+            step(
                 "$\\int_0^\\infty (1 - \\tanh u)\\,du = \\ln 2$ and $\\int_0^\\infty (1 - \\tanh^2 "
                 "u)\\,du = 1$, by the primitives $u - \\ln\\cosh u$ and $\\tanh u$:",
                 facts=(
@@ -132,17 +135,17 @@ def sign_limit_theorem() -> Theorem:
                     ),
                 ),
             ),
-            Step(
+            step(
                 "The density is at most $1/\\sqrt{2\\pi}$, so with $u = az$ $E|\\tanh(aZ) - "
                 "\\mathrm{sign} Z| \\le c\\ln 2/a$ and $1 - V \\le c/a$ for "
                 "$V = E\\tanh^2(aZ) \\le 1$."
             ),
-            Step(
+            step(
                 "All four functions are bounded by 1, so $|E\\tanh(aX)\\tanh(aY) - "
                 "E\\,\\mathrm{sign}X\\,\\mathrm{sign}Y| \\le 2c\\ln 2/a$, and the second is "
                 "$\\frac{2}{\\pi}\\arcsin r$ (Sheppard)."
             ),
-            Step(
+            step(
                 "Division by V costs at most $(1 - V)/V$: in all $(2c\\ln 2 + c)/(aV)$ with "
                 "$V \\ge 1 - c/a$, where L stands for ln 2,",
                 facts=(

@@ -5,16 +5,12 @@ from theory.stability.exchange import ExchangeableDerivation as ExchangeableDeri
 from theory.stability.exchange import ExchangeableLayer as ExchangeableLayer
 from theory.stability.exchange import derive_exchangeable as derive_exchangeable
 from theory.stability.exchangeable_layers import LAYERS as LAYERS
-from theory.stability.exposition import Exposition as Exposition
-from theory.stability.exposition import Step as Step
 from theory.stability.formula import BlockFormula as BlockFormula
 from theory.stability.hessian_equations import TransverseBlock as TransverseBlock
 from theory.stability.identity import Equation as Equation
-from theory.stability.identity import Outcome as Outcome
 from theory.stability.identity import compare as compare
 from theory.stability.off_bc import derive_off_bc as derive_off_bc
 from theory.stability.splitting import Splitting as Splitting
 from theory.stability.splitting import splitting as splitting
-from theory.stability.theorem import Theorem as Theorem
 from theory.stability.transverse import TransverseDerivation as TransverseDerivation
 from theory.stability.transverse import derive as derive

@@ -11,7 +11,9 @@ from dataclasses import replace
 import sympy
 
 from theory.activation import activation
+from theory.outcome import Outcome, conjoined
 from theory.partition import make_partition
+from theory.proof_step import Step
 from theory.stability.emptiness import skip_network
 from theory.stability.exchange import derive_exchangeable, own_term
 from theory.stability.exchangeable_layers import (
@@ -22,10 +24,9 @@ from theory.stability.exchangeable_layers import (
     normalised_units,
 )
 from theory.stability.explicit_loss import derivative
-from theory.stability.exposition import Step, conjoined
-from theory.stability.identity import Equation, Outcome, compare
-from theory.stability.theorem import Theorem
+from theory.stability.identity import Equation, compare
 from theory.stability.transverse import derive
+from theory.theorem import Theorem
 from theory.zoo import mlp
 
 

@@ -9,8 +9,8 @@ from theory.stability.frozen_units import FROZEN_UNITS
 from theory.stability.fukumizu_amari import SPLITTING
 from theory.stability.inertia import INERTIA
 from theory.stability.off_bc import OFF_BC
-from theory.stability.theorem import Theorem
 from theory.stability.zero_units import ZERO_UNITS
+from theory.theorem import Theorem
 
 
 def theorems() -> tuple[Theorem, ...]:

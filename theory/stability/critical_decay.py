@@ -16,12 +16,13 @@ from theory.activation import Activation, activation, leaky_relu, relu
 from theory.architecture import Architecture
 from theory.invariance.parametrisation import parametrise
 from theory.manifold import block_constant
+from theory.outcome import Outcome, conjoined
 from theory.partition import make_partition
+from theory.proof_step import Step
 from theory.stability.explicit_loss import Direction, Entry, ExplicitLoss, explicit_loss
-from theory.stability.exposition import Step, conjoined
-from theory.stability.identity import Equation, Outcome, compare
-from theory.stability.theorem import Theorem
+from theory.stability.identity import Equation, compare
 from theory.stability.transverse import derive
+from theory.theorem import Theorem
 from theory.zoo import mlp
 
 Elementwise = Callable[[Any], Any]

@@ -16,14 +16,15 @@ from theory.activation import activation
 from theory.architecture import Architecture
 from theory.invariance.parametrisation import parametrise
 from theory.manifold import Manifold, incoming_equitable
+from theory.outcome import Outcome, conjoined
 from theory.partition import Partition, make_partition
+from theory.proof_step import Step
 from theory.stability.adapted_basis import zero_sums
-from theory.stability.exposition import Step, conjoined
-from theory.stability.identity import Equation, Outcome, compare
-from theory.stability.theorem import Theorem
+from theory.stability.identity import Equation, compare
 from theory.symbolic.forward import Array, forward_values
 from theory.symbolic.functions import applied
 from theory.symbolic.naming import entries
+from theory.theorem import Theorem
 from theory.zoo import mlp
 
 

@@ -17,10 +17,12 @@ import sympy
 
 from theory.architecture import Architecture
 from theory.errors import ArchitectureError
+from theory.exposition import Exposition, Shown
+from theory.outcome import Outcome, Verdict
+from theory.proof_step import Step, checked
 from theory.stability.adapted_basis import zero_sums
 from theory.stability.explicit_loss import Direction, Entry, ExplicitLoss, explicit_loss
-from theory.stability.exposition import Exposition, Shown, Step, conjoined
-from theory.stability.identity import Equation, Outcome, Verdict, compare
+from theory.stability.identity import Equation, compare
 
 Formula = Callable[[ExplicitLoss], sympy.Matrix]
 
@@ -115,7 +117,7 @@ class ExchangeableDerivation(Shown):
     @property
     def outcome(self) -> Outcome:
         """All equations together."""
-        return conjoined(step.outcome for step in self.steps if step.outcome is not None)
+        return checked(self.steps)
 
     @property
     def verdict(self) -> Verdict:

@@ -12,6 +12,8 @@ from itertools import combinations_with_replacement
 import sympy
 
 from theory.activation import Activation, activation
+from theory.outcome import Outcome
+from theory.proof_step import Step
 from theory.stability.explicit_loss import (
     Direction,
     Entry,
@@ -19,9 +21,8 @@ from theory.stability.explicit_loss import (
     derivative,
     explicit_loss,
 )
-from theory.stability.exposition import Step
-from theory.stability.identity import Equation, Outcome, compare
-from theory.stability.theorem import Theorem
+from theory.stability.identity import Equation, compare
+from theory.theorem import Theorem
 from theory.zoo import mlp
 
 VALUE, CURVATURE = sympy.Symbol("c"), sympy.Symbol("kappa")

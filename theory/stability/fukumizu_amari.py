@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sympy
 
-from theory.stability.exposition import Step, conjoined
-from theory.stability.identity import Equation, Outcome, compare
+from theory.outcome import Outcome, conjoined
+from theory.proof_step import Step
+from theory.stability.identity import Equation, compare
 from theory.stability.splitting import splitting
-from theory.stability.theorem import Theorem
+from theory.theorem import Theorem
 from theory.zoo import mlp
 
 

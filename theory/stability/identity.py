@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isqrt
-from typing import Any, Literal
+from typing import Any
 
 import sympy
 from sympy.core.evalf import PrecisionExhausted
@@ -21,13 +21,12 @@ from sympy.core.evalf import PrecisionExhausted
 from theory.activation import reciprocal
 from theory.errors import ValueSystemError
 from theory.invariance.canonical import UndefinedOnManifoldError, ValueNumbering
+from theory.outcome import Outcome, identities
 from theory.stability.rational_point import RationalPoint
 from theory.symbolic.functions import applied
 
 NUM_POINTS = 6  # seeds that are tried for a counterexample
 DIGITS = 30
-
-Verdict = Literal["proved", "refuted", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +44,6 @@ class Equation:
     left: sympy.Expr
     right: sympy.Expr
     scale: sympy.Rational = field(default=sympy.Integer(1))
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a family of equations.
-
-    Attributes:
-        verdict: proved, refuted, or unknown.
-        detail: in one sentence.
-        num_equations: how many were compared.
-        counterexample: names to numbers, for a refutation.
-    """
-
-    verdict: Verdict
-    detail: str
-    num_equations: int = 0
-    counterexample: Mapping[str, str] | None = None
-
-    def __str__(self) -> str:
-        return f"{self.verdict}: {self.detail}"
 
 
 def compare(
@@ -98,17 +77,6 @@ def compare(
         "unknown",
         f"${broken[0].name}$: the canonical forms differ, but no point was found where numbers do",
         len(equations),
-    )
-
-
-def identities(count: int) -> str:
-    """The finding about so many equations.
-
-    >>> identities(1), identities(2)
-    ('1 equation holds as an identity', '2 equations hold as identities')
-    """
-    return (
-        "1 equation holds as an identity" if count == 1 else f"{count} equations hold as identities"
     )
 
 

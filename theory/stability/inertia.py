@@ -10,9 +10,9 @@ from fractions import Fraction
 
 import sympy
 
-from theory.stability.exposition import Step
-from theory.stability.identity import Outcome, Verdict
-from theory.stability.theorem import Theorem
+from theory.outcome import Outcome, Verdict
+from theory.proof_step import Step
+from theory.theorem import Theorem
 
 
 def eliminate(share: Fraction = Fraction(1, 2)) -> Outcome:

@@ -20,13 +20,14 @@ import sympy
 from theory.architecture import Architecture
 from theory.invariance.parametrisation import parametrise
 from theory.manifold import Manifold, equitable
+from theory.outcome import Outcome, conjoined
 from theory.partition import Partition, make_partition
+from theory.proof_step import Step
 from theory.stability.adapted_basis import Adapted, adapted_basis
 from theory.stability.explicit_loss import Signals, explicit_loss, signals
-from theory.stability.exposition import Step, conjoined
-from theory.stability.identity import Equation, Outcome, compare
-from theory.stability.theorem import Theorem
+from theory.stability.identity import Equation, compare
 from theory.symbolic.forward import Array
+from theory.theorem import Theorem
 from theory.zoo import mlp
 
 

@@ -24,9 +24,11 @@ import sympy
 
 from theory.architecture import Architecture
 from theory.errors import PartitionError
+from theory.exposition import Exposition, Shown
+from theory.outcome import Outcome, Verdict
+from theory.proof_step import Step, checked
 from theory.stability.explicit_loss import Direction, signals
-from theory.stability.exposition import Exposition, Shown, Step, conjoined
-from theory.stability.identity import Equation, Outcome, Verdict, compare
+from theory.stability.identity import Equation, compare
 from theory.stability.split_network import Source, SplitNetwork
 
 Form = Callable[[Direction, Direction], sympy.Expr]
@@ -53,7 +55,7 @@ class Splitting(Shown):
     @property
     def outcome(self) -> Outcome:
         """All equations together."""
-        return conjoined(step.outcome for step in self.steps if step.outcome is not None)
+        return checked(self.steps)
 
     @property
     def verdict(self) -> Verdict:

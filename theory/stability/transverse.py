@@ -15,15 +15,17 @@ import sympy
 
 from theory.architecture import Architecture
 from theory.errors import PartitionError
+from theory.exposition import Exposition, Shown, escaped
 from theory.invariance.parametrisation import parametrise
 from theory.manifold import Manifold, block_constant
+from theory.outcome import Outcome, Verdict
 from theory.partition import Partition
+from theory.proof_step import Step, checked
 from theory.stability.adapted_basis import CONSTANT_UNIT, Block, adapted_basis, label
 from theory.stability.explicit_loss import Signals, explicit_loss, signals
-from theory.stability.exposition import Exposition, Shown, Step, conjoined, escaped
 from theory.stability.formula import THEOREM, BlockFormula, BlockSignals
 from theory.stability.hessian_equations import HessianEquations, TransverseBlock
-from theory.stability.identity import Equation, Outcome, Verdict, compare
+from theory.stability.identity import Equation, compare
 
 DECAY = sympy.Symbol("lambda")
 
@@ -49,7 +51,7 @@ class TransverseDerivation(Shown):
     @property
     def outcome(self) -> Outcome:
         """All equations together."""
-        return conjoined(step.outcome for step in self.steps if step.outcome is not None)
+        return checked(self.steps)
 
     @property
     def verdict(self) -> Verdict:

@@ -13,6 +13,8 @@ import sympy
 
 from theory.activation import activation
 from theory.architecture import Architecture
+from theory.outcome import Outcome
+from theory.proof_step import Step
 from theory.stability.explicit_loss import (
     Entry,
     ExplicitLoss,
@@ -20,9 +22,8 @@ from theory.stability.explicit_loss import (
     explicit_loss,
     signals,
 )
-from theory.stability.exposition import Step
-from theory.stability.identity import Equation, Outcome, compare
-from theory.stability.theorem import Theorem
+from theory.stability.identity import Equation, compare
+from theory.theorem import Theorem
 from theory.zoo import mlp
 
 

@@ -1,10 +1,12 @@
 """The proofs have no gaps, and would have if a formula were wrong."""
 
 from dataclasses import replace
+from html import escape
 
 import pytest
 import sympy
 
+from theory.proof_step import Step
 from theory.rank_gain import (
     collapse_theorem,
     decorrelation_theorem,
@@ -15,7 +17,7 @@ from theory.rank_gain import (
     sharp_theorem,
     sign_limit_theorem,
 )
-from theory.rank_gain.proof import Equal, NonNegative, Step
+from theory.rank_gain.proof import Equal, Facts, NonNegative
 
 THEOREMS = [
     collapse_theorem,
@@ -49,9 +51,10 @@ def spoiled(fact):
 def test_every_fact_can_fail(make):
     theorem = make()
     for k, step in enumerate(theorem.steps):
-        for n, fact in enumerate(step.facts):
-            facts = (*step.facts[:n], spoiled(fact), *step.facts[n + 1 :])
-            steps = (*theorem.steps[:k], replace(step, facts=facts), *theorem.steps[k + 1 :])
+        facts = step.check.facts if step.check is not None else ()
+        for n, fact in enumerate(facts):
+            check = Facts((*facts[:n], spoiled(fact), *facts[n + 1 :]))
+            steps = (*theorem.steps[:k], replace(step, check=check), *theorem.steps[k + 1 :])
             gaps = replace(theorem, steps=steps).gaps()
             assert len(gaps) == 1
             assert gaps[0].startswith(f"step {k + 1}:")
@@ -70,8 +73,12 @@ def test_as_shown(make):
     theorem = make()
     page, document = theorem._repr_html_(), theorem.to_latex()
     assert page.count("<p><b>") == len(theorem.steps) + 1
-    assert page.count("$$") == 2 * sum(len(s.facts) + len(s.formulas) for s in theorem.steps)
-    assert document.count(r"\[") == document.count(r"\]") == page.count("$$") // 2
+    with_formulas = sum(bool(step.formulas) for step in theorem.steps)
+    assert page.count("$$") == 2 * with_formulas
+    assert document.count(r"\begin{align*}") == document.count(r"\end{align*}") == with_formulas
+    for step in theorem.steps:
+        assert step.check is None or all(f.latex in step.formulas for f in step.check.facts)
     assert theorem.name in str(theorem)
+    assert escape(theorem.statement) in page
     for step in (*theorem.steps, Step(theorem.statement)):
         assert step.sentence.count("$") % 2 == 0

@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 
 from theory.activation import activation, leaky_relu
 from theory.manifold import ambient, outgoing_equitable
+from theory.outcome import Outcome, conjoined
 from theory.partition import make_partition
-from theory.stability import Equation, Outcome, Step, Theorem, compare, theorems
+from theory.proof_step import Step
+from theory.stability import Equation, compare, theorems
 from theory.stability.block_theorem import BLOCKS
 from theory.stability.critical_decay import HOMOGENEOUS, scaling_form
 from theory.stability.emptiness import unchanged
-from theory.stability.exposition import conjoined
 from theory.stability.frozen_units import coupling, frozen_block
 from theory.stability.inertia import eliminate
 from theory.stability.zero_units import zero_unit
 from theory.symbolic.functions import applied
+from theory.theorem import Theorem
 from theory.zoo import mlp
 
 SLOW = {"N3.exchange", "N3"}  # their layers and networks have tests of their own

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from theory.stability.exposition import Exposition, Shown, Step, conjoined
-from theory.stability.identity import Outcome, Verdict
+from theory.exposition import Exposition, Shown
+from theory.outcome import Outcome, Verdict
+from theory.proof_step import Step, checked
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Theorem(Shown):
 
     Args:
         id: as in the theory.
-        title: a few words.
+        name: a few words.
         statement: text with LaTeX formulas.
         hypotheses: under which it holds.
         steps: of the proof; those with a check are compared by SymPy for the scope they name, the
@@ -24,7 +25,7 @@ class Theorem(Shown):
     """
 
     id: str
-    title: str
+    name: str
     statement: str
     hypotheses: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -33,17 +34,30 @@ class Theorem(Shown):
     @cached_property
     def outcome(self) -> Outcome:
         """What the machine checks found together."""
-        return conjoined(step.outcome for step in self.steps if step.outcome is not None)
+        return checked(self.steps)
 
     @property
     def verdict(self) -> Verdict:
         """Whether all machine checks hold; the arguments between them are for a reader."""
         return self.outcome.verdict
 
+    @property
+    def num_facts(self) -> int:
+        """How many equations and inequalities the machine has compared."""
+        return sum(step.outcome.num_equations for step in self.steps if step.outcome is not None)
+
+    def gaps(self) -> tuple[str, ...]:
+        """The checks that are not confirmed, each after the number of its step."""
+        return tuple(
+            f"step {k}: {step.outcome.detail}"
+            for k, step in enumerate(self.steps, start=1)
+            if step.outcome is not None and step.outcome.verdict != "proved"
+        )
+
     def exposition(self) -> Exposition:
         """The parts, ready to be shown."""
-        title = f"{self.id}: {self.title} ({self.source})"
+        title = f"{self.id}: {self.name} ({self.source})"
         return Exposition(title, self.statement, self.hypotheses, self.steps)
 
     def __repr__(self) -> str:
-        return f"{self.id}: {self.title}; {len(self.steps)} steps"
+        return f"{self.id}: {self.name}; {len(self.steps)} steps"
