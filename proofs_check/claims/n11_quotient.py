@@ -19,6 +19,7 @@ from numerics.quotient_training import Followed, follow
 from numerics.systems.system import Array
 from numerics.tasks import Task
 from numerics.train import train
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import campaign, from_identity
@@ -204,6 +205,7 @@ def thousands_of_steps(settings: Settings) -> Evidence:
     """
     figures: dict[str, float] = {}
     scope = f"MLP 3-10-7-2, blocks of 1 to 4 clones, {MEMBERS} random leaves, {STEPS} steps"
+    curves = []
     for phi, optimizer in RUNS:
         followed, distances = _trained(settings, phi, optimizer)
         name, worst = f"{phi}, {optimizer.name}", followed.differences.max(axis=0)
@@ -216,12 +218,28 @@ def thousands_of_steps(settings: Settings) -> Evidence:
             return unknown(scope, f"{name}: rounding has driven clones apart", figures=figures)
         if np.any(worst > HALF_DIGITS + distances**2):
             return refuted(scope, f"{name}: {np.max(worst):.1e}", figures=figures)
+        curves.append(_largest_differences(name, followed))
+    chart = Chart(
+        "The quotient of the clones and the base network with block rates",
+        "steps",
+        "largest relative difference",
+        tuple(curves),
+        log_y=True,
+    )
     return holds(
         Level.OBSERVED,
         scope,
         "the clones' quotient is the base network's run with block rates, up to rounding",
         figures=figures,
+        charts=(chart,),
     )
+
+
+def _largest_differences(label: str, followed: Followed) -> Series:
+    """Of all members, where there is one at all."""
+    largest = followed.differences.max(axis=tuple(range(1, followed.differences.ndim)))
+    points = [(float(t), float(d)) for t, d in zip(followed.steps, largest, strict=True) if d > 0]
+    return Series(label, tuple(t for t, _ in points), tuple(d for _, d in points))
 
 
 def _network_name(phi: str) -> str:

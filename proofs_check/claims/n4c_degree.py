@@ -8,6 +8,7 @@ import sympy
 
 from numerics.lyapunov import LyapunovExponents
 from numerics.power_pair import DEGREES, leading_exponents, power_pair_exponents
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
 
@@ -98,7 +99,21 @@ def signs(settings: Settings) -> Evidence:
     if wrong:
         return refuted(scope, "; ".join(wrong), level=Level.OBSERVED, figures=figures)
     detail = "top exponents have the signs of 1 - p with confidence 99.9 %"
-    return holds(Level.OBSERVED, scope, detail, figures=figures)
+    degrees = tuple(float(p) for p in DEGREES)
+    values, errors = (
+        tuple(figures[f"p = {p:g}: {what}"] for p in DEGREES)
+        for what in ("top exponent", "half of its 99.9 % interval")
+    )
+    chart = Chart(
+        "Label noise repels clones below degree 1 and attracts them above",
+        "degree p",
+        "top transverse exponent, a step",
+        (
+            Series("0", (degrees[0], degrees[-1]), (0.0, 0.0), "dashed"),
+            Series("seen, with 99.9 % intervals", degrees, values, "points", y_error=errors),
+        ),
+    )
+    return holds(Level.OBSERVED, scope, detail, figures=figures, charts=(chart,))
 
 
 def roots_attract(settings: Settings) -> Evidence:

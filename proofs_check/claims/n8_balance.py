@@ -14,6 +14,7 @@ from numerics.evaluate import Evaluator
 from numerics.identity import vanishes
 from numerics.systems.objects import exact
 from numerics.systems.rational import Rational
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import campaign, from_identity
@@ -138,10 +139,19 @@ def rational_descent(settings: Settings) -> Evidence:
         return refuted(network.name, "a step changes it otherwise", counterexample=_texts(wrong[0]))
     if not any(d["predicted"] for d in drifts):
         return unknown(network.name, "no unit is alive: the run shows nothing")
+    told, changes = (tuple(float(d[k]) for d in drifts) for k in ("predicted", "change"))
+    ends = (min(told), max(told))
+    chart = Chart(
+        "Steps of GD in rational numbers",
+        "predicted: η² E(g)",
+        "change of E",
+        (Series("equal", ends, ends, "dashed"), Series("seen", told, changes, "points")),
+    )
     return holds(
         Level.OBSERVED,
         f"{network.name}, {len(drifts)} steps from random points, exact numbers",
         "in rational numbers each step changes ‖w_in‖² + b² - ‖w_out‖² by η²(‖g_in‖² - ‖g_out‖²)",
+        charts=(chart,),
     )
 
 

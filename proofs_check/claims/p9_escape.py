@@ -15,6 +15,7 @@ from numerics.online.learner import OnlineLearner
 from numerics.systems.system import Array
 from numerics.tasks import Task, digits
 from numerics.train import Weights, initial_parameters, loss_and_gradient, train
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import from_exact
@@ -127,7 +128,11 @@ def noise_leaves(settings: Settings, *, shared: bool = False) -> Evidence:
         return refuted(scope, detail, level=Level.OBSERVED, figures=figures)
     if kept < 0.1:
         return unknown(scope, detail, figures=figures)
-    return holds(Level.OBSERVED, scope, detail, figures=figures)
+    steps = np.linspace(0, 3000 if settings.full else 300, 11).tolist()
+    paths = tuple(Series(case, tuple(steps), path) for case, path in found.items())
+    title, x_label = "After one noisy step SGD does not return", "steps after the noise"
+    chart = Chart(title, x_label, "relative distance from IE∩OE", paths, log_y=True)
+    return holds(Level.OBSERVED, scope, detail, figures=figures, charts=(chart,))
 
 
 def same_noise_for_clones(settings: Settings) -> Evidence:
