@@ -21,7 +21,7 @@ over the nodes beyond T times h of x^p e^(-x²/3) are at most 3 T^(p-1) e^(-T²/
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil, comb, factorial, isqrt, log, log2, pi
+from math import ceil, comb, factorial, floor, frexp, isqrt, log, log2, pi
 from typing import Any
 
 import flint
@@ -30,7 +30,7 @@ from flint import acb, arb, fmpq
 from numerics.analytic import Function, Growth
 
 _STRIP = Fraction(2)  # a wider one makes M large and saves little
-_GRID = 1024  # steps are multiples of 1/1024, so nodes are exact
+_STEP_BITS = 8  # of a step, a dyadic number, so that nodes are exact
 
 
 def ball(value: Fraction) -> Any:
@@ -64,7 +64,7 @@ def smooth_moments(
     with flint.ctx.workprec(bits + 3 * degree + 64):
         largest = _integral_bound(growth, scale, shift, width, degree, power)
         wanted = bits + float((largest.upper() + 1).log()) / log(2)
-        step = Fraction(int(2 * pi * float(width) / (wanted * log(2)) * _GRID), _GRID)
+        step = _dyadic_below(2 * pi * float(width) / (wanted * log(2)))
         last = _end(line, degree, bits) / step
         number = int(last) + 1
         moments = _trapezoidal(f, scale, shift, step, number, degree, power)
@@ -131,6 +131,12 @@ def _integral(
     tolerance = arb(2) ** -(bits + extra)
     found = acb.integral(integrand, ball(low), ball(high), abs_tol=tolerance)
     return found.real / (2 * arb.pi()).sqrt()
+
+
+def _dyadic_below(x: float) -> Fraction:
+    """The largest number of a few bits that is at most x > 0."""
+    unit = Fraction(2) ** (frexp(x)[1] - _STEP_BITS)
+    return floor(Fraction(x) / unit) * unit
 
 
 def _trapezoidal(

@@ -58,6 +58,13 @@ def test_moments_against_adaptive_quadrature(name, a, b):
     )
 
 
+def test_steep_functions_get_steps_as_short_as_they_need():
+    found = hermite_series("erf", scale=100, degree=1, digits=8)
+    expected = 100 * 2 / np.sqrt(np.pi * (1 + 2 * 100**2))
+    assert float(found.coefficients[1]) == pytest.approx(expected, rel=1e-12)
+    assert found.coefficients[1].rel_accuracy_bits() > 27
+
+
 def test_tanh_to_thirty_digits_against_another_library():
     found = hermite_series("tanh", degree=40, digits=30)
     with mpmath.workdps(45):
