@@ -41,6 +41,11 @@ MSE = Loss(
 CROSS_ENTROPY = Loss(
     "cross-entropy",
     value=lambda y, target: -(target * _log_softmax(y)).sum(axis=-1).mean(axis=-1),
-    adjoint=lambda y, target: (np.exp(_log_softmax(y)) - target) / y.shape[-2],
+    adjoint=lambda y, target: (
+        (target.sum(axis=-1, keepdims=True) * np.exp(_log_softmax(y)) - target) / y.shape[-2]
+    ),
 )
-"""Mean over samples of -Σ target · log softmax(y); a target is a distribution over the classes."""
+"""Mean over samples of -Σ target · log softmax(y); a target is a distribution over the classes.
+
+The adjoint is that of targets of any sum: rounded distributions add up to 1 but for rounding.
+"""

@@ -44,6 +44,7 @@ PROBED, TWO_SIDED, COUNTED = 2.5e-6, 6e-8, 6e-7
 OnProgress = Callable[[str], object]
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")  # what is not finite is refused
 def stability(
     question: StabilityQuestion, on_progress: OnProgress = lambda line: None
 ) -> Stability:
@@ -54,8 +55,8 @@ def stability(
         on_progress: told in words what is being done.
 
     Raises:
-        SpectrumError: if the parameters are not block-constant but for rounding, or the clones of
-            an axis are not exchangeable.
+        SpectrumError: if the parameters are not block-constant but for rounding, the clones of an
+            axis are not exchangeable, or the Hessian is not finite.
         GraphError: if source and target of a parameter are ambiguous.
         ValueSystemError: if a number is not finite.
 

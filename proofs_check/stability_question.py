@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
+from math import inf, nan, prod
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from theory.widening import widen
 
 LOSSES: Mapping[str, Loss] = {loss.name: loss for loss in (MSE, CROSS_ENTROPY)}
 RANDOM_SAMPLES = 32
+SIZES = 1e-100, 1e100  # of numbers other than 0
 
 
 @dataclass(frozen=True)
@@ -180,11 +181,17 @@ def first_clones(
 
 def _number(option: str, text: str) -> Fraction:
     try:
-        return Fraction(text)
+        size = abs(float(Fraction(text) if "/" in text else text))  # 1e999999999 has no short time
+    except OverflowError:
+        size = inf
     except (ValueError, ZeroDivisionError):
+        size = nan
+    if size and not SIZES[0] <= size <= SIZES[1]:
         raise OptionError(
-            f"{option} {text!r}: expected a number like 0.01, 1e-3 or 1/100"
-        ) from None
+            f"{option} {text!r}: expected a number like 0.01, 1e-3 or 1/100, 0 or between "
+            f"{SIZES[0]:g} and {SIZES[1]:g} in modulus"
+        )
+    return Fraction(text) if size else Fraction(0)
 
 
 def _task(

@@ -25,7 +25,8 @@ def output_adjoint(loss: Loss, y: Array, target: Array, system: NumberSystem) ->
         if loss is CROSS_ENTROPY and isinstance(system, ObjectSystem):
             powers = np.exp(y)  # floats alone need the shift of the loss
             shares = powers / powers.sum(axis=-1, keepdims=True)
-            return np.asarray((shares - target) / y.shape[-2])
+            # Rounded distributions do not add up to 1, adjoints of a sample do to 0.
+            return np.asarray((target.sum(axis=-1, keepdims=True) * shares - target) / y.shape[-2])
         return np.asarray(loss.adjoint(y, target))
 
 

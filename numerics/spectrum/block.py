@@ -56,6 +56,16 @@ class TransverseBlock:
     is_two_sided: bool = False
 
     @property
+    def is_finite(self) -> bool:
+        """Whether no float is infinite or no number."""
+        parts = (
+            (self.source.basis, self.source.core)
+            if isinstance(self.source, Factored)
+            else (self.source,)
+        )
+        return all(bool(np.isfinite(part).all()) for part in parts)
+
+    @property
     def axis(self) -> str:
         """The axis of the clones that part; several are joined by ×."""
         return " × ".join(site.axis for site in self.component.sites)

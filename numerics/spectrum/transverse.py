@@ -8,6 +8,7 @@ from typing import Any
 from numerics.losses import Loss
 from numerics.spectrum.block import TransverseBlock
 from numerics.spectrum.dense_units import dense_blocks
+from numerics.spectrum.errors import SpectrumError
 from numerics.spectrum.exchange import Links, linked_sites
 from numerics.spectrum.normal_space import Component, normal_components
 from numerics.spectrum.point import check_block_constant, check_smooth, point_of
@@ -59,7 +60,8 @@ def transverse_blocks(
 
     Raises:
         SpectrumError: if the point is not block-constant, the units of an axis are not
-            exchangeable or meet a kink, or the partition has mirrored clones or zero units.
+            exchangeable or meet a kink, the partition has mirrored clones or zero units, or a
+            float is not finite.
         GraphError: if source and target of a parameter are ambiguous.
         ManifoldError: if a parameter is missing or does not fit.
         PartitionError: if the partition lacks an axis, or has another size there.
@@ -95,7 +97,13 @@ def transverse_blocks(
     if units:
         for axis, own in zip(units, signals(point, tuple(units.values()), numbers), strict=True):
             found += dense_blocks([c for c in dense if c.sites[0].axis == axis], own, numbers)
-    return (*found, *probed_blocks(architecture, others, point, numbers))
+    found += probed_blocks(architecture, others, point, numbers)
+    if isinstance(numbers, Float64) and not all(block.is_finite for block in found):
+        raise SpectrumError(
+            f"{architecture.name}: the Hessian is not finite in float64 at this point; a function "
+            "is outside its domain, or a number too large"
+        )
+    return tuple(found)
 
 
 def _two_sided(

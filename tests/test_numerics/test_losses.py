@@ -81,6 +81,17 @@ def test_cross_entropy_adjoints_sum_to_zero_over_classes(batch):
     assert np.abs(adjoint.sum(axis=-1)).max() <= 8 * EPSILON
 
 
+def test_adjoints_of_rounded_distributions_add_up_to_zero_too():
+    """0.1 + 0.2 + 0.7 is not 1 for the rational numbers that these floats are."""
+    y, target = np.array([[1.0, -2.0, 0.5]]), np.array([[0.1, 0.2, 0.7 + 1e-7]])
+    adjoint = CROSS_ENTROPY.adjoint(y, target)
+    assert abs(adjoint.sum()) <= 8 * EPSILON
+    step = 1e-5
+    for k, direction in enumerate(step * np.eye(3)):
+        ends = [CROSS_ENTROPY.value(y + sign * direction, target) for sign in (1, -1)]
+        assert adjoint[0, k] == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-10)
+
+
 @given(batches(), st.floats(-50, 50, width=16))
 def test_a_shift_of_all_outputs_leaves_cross_entropy_alone(batch, shift):
     y, target = batch

@@ -220,6 +220,11 @@ BAD = [
     (["mlp:2-2-1", "--clone", "h1=0,1"], "any function"),
     ([TANH, "--clone", "h1=0,1", "--weight-decay=-1"], "a strength λ is a number >= 0"),
     ([TANH, "--clone", "h1=0,1", "--weight-decay", "nan"], "expected a number"),
+    ([TANH, "--clone", "h1=0,1", "--weight-decay", "1e400"], "between 1e-100 and 1e+100"),
+    ([TANH, "--clone", "h1=0,1", "--rate", "1e999999999"], "between 1e-100 and 1e+100"),
+    ([TANH, "--clone", "h1=0,1", "--rate", "1e-101"], "between 1e-100 and 1e+100"),
+    ([TANH, "--clone", "h1=0,1", "--rate", "1e-999999999"], "a step size η is a number > 0"),
+    (["mlp:2-2-1:log", "--clone", "h1=0,1"], "not finite in float64"),
     ([TANH, "--clone", "h1=0,1", "--rate", "0"], "a step size η is a number > 0"),
     ([TANH, "--clone", "h1=0,1", "--rate", "1", "--momentum", "1"], "momentum β is in [0, 1)"),
     ([TANH, "--clone", "h1=0,1", "--momentum", "0.9"], "give --rate too"),
@@ -276,6 +281,27 @@ def test_data_that_do_not_fit(arrays, message, tmp_path, capsys):
     data = str(tmp_path / "d.npz")
     assert main(["stability", TANH, "--clone", "h1=0,1", "--data", data]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_numbers_too_large_for_floats(tmp_path, capsys):
+    np.savez(tmp_path / "d.npz", x=np.full((1, 2), 1e300), y=np.ones((1, 1)))
+    weights = save(tmp_path / "w.npz", "mlp:2-2-1:relu")
+    files = ["--data", str(tmp_path / "d.npz"), "--parameters", weights]
+    assert main(["stability", "mlp:2-2-1:relu", "--clone", "h1=0,1", *files]) == 2
+    printed = capsys.readouterr().err
+    assert "not finite in float64" in printed
+    assert len(printed.splitlines()) == 1
+
+
+def test_rounded_distributions_are_targets(tmp_path):
+    """0.1 + 0.2 + 0.7 is not 1 for these floats; one zero at the logits is known all the same."""
+    data = str(tmp_path / "d.npz")
+    np.savez(data, x=np.array([[1.0, 0.5], [-0.3, 2]]), y=np.tile([0.1, 0.2, 0.7], (2, 1)))
+    found = asked("mlp:2-2-3:tanh", ["h1=0,1"], data=data, loss="cross-entropy")
+    expected = dense(found)
+    assert found.inertia.is_decided
+    assert found.inertia.negative == int(np.sum(expected < -1e-12))
+    assert found.inertia.positive == int(np.sum(expected > 1e-12))
 
 
 def test_targets_of_cross_entropy_are_distributions(tmp_path, capsys):
