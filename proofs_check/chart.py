@@ -24,7 +24,7 @@ class Series:
     """Points (x, y), joined by a line or not.
 
     Args:
-        label: what the legend says; ``""`` for none.
+        label: what the legend says; ``""`` for none, and for the colour of the series before.
         x: abscissae.
         y: ordinates, as many.
         style: how they are drawn.
@@ -97,9 +97,11 @@ class Chart:
 
     def draw(self, axes: Axes) -> None:
         """Draw on axes of matplotlib."""
+        number = 0
         for k, series in enumerate(self.series):
             marks = {"line": "-", "dashed": "--", "points": "o"}[series.style]
-            colour = COLOURS[k % len(COLOURS)]
+            number += bool(k and series.label)
+            colour = COLOURS[number % len(COLOURS)]
             drawn: Any = {"color": colour, "markersize": 3, "label": series.label or None}
             if series.y_error:
                 axes.errorbar(

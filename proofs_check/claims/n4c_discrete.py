@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -20,6 +20,7 @@ from numerics.systems.objects import exact
 from numerics.tasks import Task
 from numerics.thresholds import largest_eigenvalue
 from numerics.train import train
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.regularised_points import tanh_point
@@ -179,13 +180,18 @@ def growth(beta: Fraction, share: Fraction, w: Fraction) -> Growth:
         system=MultiPrecision(DIGITS),
     )
     distances = [_distance(point) for point in run.trajectory]
-    product, b = float(eta * kappa), float(beta)
-    roots = [1 - product] if not beta else np.roots([1, product - 1 - b, b]).tolist()
     return Growth(
         float(distances[-1] / distances[-2]),
         float(distances[-1] / distances[FIRST]) ** (1 / (STEPS - FIRST)),
-        tuple(complex(z) for z in roots),
+        _multipliers(float(beta), float(share)),
     )
+
+
+def _multipliers(beta: float, share: float) -> tuple[complex, ...]:
+    """Roots of z² - (1 + β - ηκ)z + β with ηκ = share · 2(1+β); without momentum, 1 - ηκ."""
+    product = share * 2 * (1 + beta)
+    roots = np.roots([1, product - 1 - beta, beta]).tolist() if beta else [1 - product]
+    return tuple(complex(z) for z in roots)
 
 
 def _exact(values: Any) -> Any:
@@ -217,6 +223,7 @@ def _runs(settings: Settings, contracts: Callable[[Fraction, Fraction], bool]) -
     worst = 0.0
     weights = (Fraction(1, 2), Fraction(1), Fraction(2)) if settings.full else (Fraction(1, 2),)
     shares = (Fraction(99, 100), Fraction(101, 100), Fraction(3, 4))
+    seen: dict[Fraction, list[float]] = {beta: [] for beta in (Fraction(0), *BETAS)}
     for w in weights:
         for beta in (Fraction(0), *BETAS):
             for share in shares:
@@ -231,6 +238,8 @@ def _runs(settings: Settings, contracts: Callable[[Fraction, Fraction], bool]) -
                     )
                 if found.is_real:
                     worst = max(worst, found.error)
+                if w == weights[0]:
+                    seen[beta].append(found.mean)
     if worst > 1e-8:  # roots of one sign differ enough for 60 steps to leave one of them
         return unknown("tanh clones 1-2-1", f"factors differ by {worst:.1e} from the roots")
     return holds(
@@ -239,6 +248,23 @@ def _runs(settings: Settings, contracts: Callable[[Fraction, Fraction], bool]) -
         f"{STEPS} steps from a transverse error of 1e-60: it shrinks 1 % below the limit and grows "
         "1 % above it, by the factors of the roots",
         figures={"largest relative difference of factors": worst},
+        charts=(_chart(tuple(float(share) for share in shares), seen),),
+    )
+
+
+def _chart(shares: tuple[float, ...], seen: Mapping[Fraction, Sequence[float]]) -> Chart:
+    """Factors by which errors grew, and the largest moduli of the multipliers."""
+    grid = tuple(np.linspace(0.7, 1.05, 71).tolist())
+    series = []
+    for beta, factors in seen.items():
+        moduli = tuple(max(abs(z) for z in _multipliers(float(beta), s)) for s in grid)
+        series.append(Series(f"seen, β = {beta}", shares, tuple(factors), "points"))
+        series.append(Series("", grid, moduli, "dashed"))
+    return Chart(
+        "Contraction up to the limit 2(1+β)/η: seen, and by the roots (dashed)",
+        "κη / 2(1+β)",
+        "factor of a step",
+        tuple(series),
     )
 
 

@@ -19,6 +19,7 @@ from numerics.multiplicative_noise import (
     step_exponent,
 )
 from numerics.noisy_pair import LABEL_NOISE, NoisyPair, noisy_pair
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import campaign, from_identity
@@ -122,28 +123,34 @@ def _well(settings: Settings, threshold: float) -> Evidence:
     """Whether paths with ζ² = c μ collapse exactly for c > threshold."""
     mu, paths = 1.0, 400 if settings.full else 100
     figures: dict[str, float] = {}
-    for ratio in (1.0, 1.5, 2.5, 3.0):
+    ratios, means, errors = (1.0, 1.5, 2.5, 3.0), [], []
+    for ratio in ratios:
         zeta, time = sqrt(ratio * mu), 160.0
         seed = settings.sub_seed("N4c well", str(ratio)) % 2**32
         ends = quartic_well_paths(
             mu, zeta, start=1.0, time=time, steps=4000, paths=paths, seed=seed
         )
-        deepest = mu - zeta**2 / 2
+        expected = quartic_well_mean_square(mu, zeta)
         # a collapsing path has ln θ ≈ (μ - ζ²/2) t ± ζ √t; another one is O(1)
         collapsed = bool(np.median(ends) < -10)
         figures[f"ζ²/μ = {ratio}: median of ln θ({time:g})"] = float(np.median(ends))
-        figures[f"ζ²/μ = {ratio}: mean of θ²"] = float(np.exp(2 * ends).mean())
+        squares = np.exp(2 * ends)
+        error = squares.std(ddof=1) / sqrt(paths)
+        means.append(float(squares.mean()))
+        errors.append(float(error))
+        figures[f"ζ²/μ = {ratio}: mean of θ²"] = means[-1]
         if collapsed != (ratio > threshold):
             detail = f"ζ² = {ratio} μ: the median of ln θ is {np.median(ends):.1f}"
             return refuted(f"{paths} paths", detail, level=Level.OBSERVED, figures=figures)
-        if not collapsed:
-            squares = np.exp(2 * ends)
-            error = squares.std(ddof=1) / sqrt(paths)
-            if abs(squares.mean() - quartic_well_mean_square(mu, zeta)) > SURE * error + 0.01:
-                detail = f"ζ² = {ratio} μ: E θ² = {squares.mean():.3f}, not {deepest:.3f}"
-                return refuted(f"{paths} paths", detail, level=Level.OBSERVED, figures=figures)
+        if not collapsed and abs(means[-1] - expected) > SURE * error + 0.01:
+            detail = f"ζ² = {ratio} μ: E θ² = {means[-1]:.3f}, not {expected:.3f}"
+            return refuted(f"{paths} paths", detail, level=Level.OBSERVED, figures=figures)
     detail = "θ collapses for ζ²/μ = 2.5 and 3, not for 1 and 1.5, where E θ² = μ - ζ²/2"
-    return holds(Level.OBSERVED, f"{paths} paths, t = 160", detail, figures=figures)
+    law = Series("μ - ζ²/2, or 0", (0.5, 2.0, 3.0), (0.75, 0.0, 0.0), "dashed")
+    seen = Series("seen ± standard error", ratios, tuple(means), "points", y_error=tuple(errors))
+    chart = Chart("Collapse in the quartic well, μ = 1", "ζ²/μ", "mean of θ²", (law, seen))
+    scope = f"{paths} paths, t = 160"
+    return holds(Level.OBSERVED, scope, detail, figures=figures, charts=(chart,))
 
 
 def well_simulated(settings: Settings) -> Evidence:
@@ -214,7 +221,17 @@ def pair_attracts(settings: Settings) -> Evidence:
     if not found.holds:
         return found
     detail = f"{found.detail}; gradient descent has {descent:.5f}"
-    return holds(Level.OBSERVED, found.scope, detail, figures=figures)
+    rates = tuple(np.linspace(0, 2 * RATE, 21).tolist())
+    exponents = tuple(log(1 - rate * escape) for rate in rates)
+    value, error = (float(found.figures[k]) for k in ("exponent", "standard error"))
+    series = (
+        Series("GD: ln(1 - ηλ_min)", rates, exponents, "dashed"),
+        Series("SGD ± standard error", (RATE,), (value,), "points", y_error=(error,)),
+        Series("0", (rates[0], rates[-1]), (0.0, 0.0), "dashed"),
+    )
+    title = "Gradient descent leaves, SGD falls back"
+    chart = Chart(title, "step size η", "top transverse exponent, a step", series)
+    return holds(Level.OBSERVED, found.scope, detail, figures=figures, charts=(chart,))
 
 
 def _falls(settings: Settings, batch: int | None, *, from_left: bool = False) -> Evidence:

@@ -107,10 +107,7 @@ def _noise_figures(found: dict[str, tuple[float, ...]]) -> dict[str, float]:
     return {
         f"{case}: relative distance {when}": value
         for case, path in found.items()
-        for when, value in (
-            ("after the noise", path[0]),
-            ("in the end", path[-1]),
-        )
+        for when, value in (("after the noise", path[0]), ("in the end", path[-1]))
     }
 
 

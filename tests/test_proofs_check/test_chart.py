@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from proofs_check.chart import Chart, Series
+from proofs_check.chart import COLOURS, Chart, Series
 from proofs_check.errors import EvidenceError
 
 
@@ -38,6 +38,15 @@ def test_error_bars_reach_the_drawing():
     )
     assert "LineCollection" in barred
     assert "LineCollection" not in bare
+
+
+def test_a_series_without_a_label_has_the_colour_of_the_one_before():
+    def colours(label: str) -> int:
+        lines = (Series("a", (1.0, 2.0), (1.0, 2.0)), Series(label, (1.0, 2.0), (2.0, 1.0)))
+        drawn = Chart("", "", "", lines).svg()
+        return sum(colour in drawn for colour in COLOURS)
+
+    assert (colours("b"), colours("")) == (2, 1)
 
 
 def test_logarithmic_axes_reach_the_drawing():
