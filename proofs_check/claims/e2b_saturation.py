@@ -16,6 +16,7 @@ from numerics.flow.solver import flow
 from numerics.losses import MSE
 from numerics.systems.enclosures import FUNCTIONS
 from numerics.tasks import Task
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from theory.activation import gelu, sigmoid, silu, tanh
@@ -273,7 +274,24 @@ def frozen_in_floats(settings: Settings) -> Evidence:
         if not _is_frozen(name, steps, BIAS) or _is_frozen(name, steps, 2):
             return unknown(SCOPE, f"{name}: the unit moved, or one at z = 2.5 did not")
     frozen = f"{steps} steps of GD in float32 and float64 change no bit of the unit's weights"
-    return holds(Level.OBSERVED, "this machine's NumPy", f"{detail}; {frozen}", figures=measured)
+    words, charts = f"{detail}; {frozen}", (_chart(measured),)
+    return holds(Level.OBSERVED, "this machine's NumPy", words, figures=measured, charts=charts)
+
+
+def _chart(measured: Mapping[str, float]) -> Chart:
+    """From which z on tanh' is 0, as rounding to nearest says and as NumPy has it."""
+    bits = tuple(float(b) for b in range(min(FORMATS.values()), max(FORMATS.values()) + 1, 3))
+    line = tuple(float(ideal_threshold(int(b))) for b in bits)
+    series = (
+        Series("atanh(1 - 2^-(p+1))", bits, line, "dashed"),
+        Series(
+            "NumPy: float16, float32, float64",
+            tuple(float(FORMATS[name]) for name in measured),
+            tuple(measured.values()),
+            "points",
+        ),
+    )
+    return Chart("Where a rounded tanh saturates", "binary digits p", "z", series)
 
 
 def _is_frozen(dtype: str, steps: int, bias: int) -> bool:

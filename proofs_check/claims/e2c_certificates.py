@@ -29,6 +29,7 @@ from numerics.systems.rational import Rational
 from numerics.systems.system import Array, NumberSystem
 from numerics.tasks import Task
 from numerics.train import Weights, initial_parameters, train
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
 from theory.architecture import Architecture
@@ -195,8 +196,8 @@ def _chain(least: float, factor: float) -> Evidence:
 
 
 @lru_cache(maxsize=1)
-def _trained(settings: Settings) -> tuple[int, Array, Weights, Task]:
-    """Members, which of them revived h2[0] and h2[1], the start, and the data.
+def _trained(settings: Settings) -> tuple[int, Array, Weights, Task, Chart]:
+    """Members, which of them revived h2[0] and h2[1], the start, the data, and how many by when.
 
     Both units are dead on the data at the start, by a margin of 0.05. The weights and the bias of
     h2[1] are not positive: it has a certificate, and h2[0] has none.
@@ -213,20 +214,27 @@ def _trained(settings: Settings) -> tuple[int, Array, Weights, Task]:
     start["W2"][..., 1] = -np.abs(start["W2"][..., 1])
     start["b2"][:, 1] = -0.05
     alive = np.zeros((members, 2), dtype=bool)
+    counts: dict[int, list[int]] = {}
 
     def watch(step: int, weights: Weights) -> None:
         if step % 25 == 0:
             z = signals(net, weights, data, MSE, "h2").z[..., :2]
             alive[...] |= (z > 0).any(axis=-2)
+            counts[step] = alive.sum(axis=0).tolist()
 
     rule = sgd().with_hyperparameters(rate="1/10")
     train(net, rule, MSE, start, data, steps=800, watch=watch)
-    return members, alive, start, data
+    curves = tuple(
+        Series(name, tuple(map(float, counts)), tuple(float(n[unit]) for n in counts.values()))
+        for unit, name in enumerate(("without a certificate", "with one"))
+    )
+    title, y_label = "Units dead at the start, revived by GD", f"units revived, of {members}"
+    return members, alive, start, data, Chart(title, "steps", y_label, curves)
 
 
 def revived(settings: Settings) -> Evidence:
     """How many dead units GD revives, with and without a certificate."""
-    members, alive, start, data = _trained(settings)
+    members, alive, start, data, chart = _trained(settings)
     net, domain = mlp([2, 6, 6, 1], "relu"), Data(data.x)
     scope = f"{members} ReLU networks 2-6-6-1, GD on 32 samples, 800 steps"
     for member in range(32 if settings.full else 8):
@@ -243,7 +251,8 @@ def revived(settings: Settings) -> Evidence:
     if 2 * without < members:
         return unknown(scope, f"{detail}: not most of them")
     share = without / members
-    return holds(Level.OBSERVED, scope, detail, figures={"share of dead units revived": share})
+    figures = {"share of dead units revived": share}
+    return holds(Level.OBSERVED, scope, detail, figures=figures, charts=(chart,))
 
 
 def none_is_revived(settings: Settings) -> Evidence:
@@ -257,7 +266,7 @@ def certified_are_revived(settings: Settings) -> Evidence:
 
 
 def _said_of_revivals(settings: Settings, unit: int, words: str, *, is_alive: bool) -> Evidence:
-    members, alive, _, _ = _trained(settings)
+    members, alive, *_ = _trained(settings)
     count = int((alive[:, unit] == is_alive).sum())
     if not count:
         return unknown(f"{members} ReLU networks 2-6-6-1", f"no unit was {words}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from flint import arb
 
 from numerics.correlation_kernel import ClosedKernel
 from numerics.expression import enclosed
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.theorems import from_theorem
@@ -110,14 +112,36 @@ def kink(constant: Any, settings: Settings) -> Evidence:
     exponent = 16
     with flint.ctx.workprec(BITS):
         epsilon = arb(10) ** -exponent
-        rest = after("relu", exponent) - 1 + (1 + strength("relu")) * epsilon
-        return compared(
+        found = compared(
             f"ReLU, ε = 10^-{exponent}",
             "the next term over ε^(3/2)",
-            rest / (epsilon * epsilon.sqrt()),
+            next_term(exponent) / (epsilon * epsilon.sqrt()),
             enclosed(constant, bits=BITS),
             epsilon.sqrt(),
         )
+    return replace(found, charts=(_next_terms(),)) if found.holds else found
+
+
+def next_term(exponent: int) -> Any:
+    """K(1 - ε) - 1 + (1 + α)ε of ReLU."""
+    return after("relu", exponent) - 1 + (1 + strength("relu")) * arb(10) ** -exponent
+
+
+def _next_terms() -> Chart:
+    """The next term at some ε, and its leading order."""
+    exponents = range(1, 17, 3)
+    x = tuple(10.0**-k for k in exponents)
+    with flint.ctx.workprec(BITS):
+        seen = tuple(float(next_term(k)) for k in exponents)
+    leading = tuple(float(NEXT) * e**1.5 for e in x)
+    return Chart(
+        "ReLU near collapse: what is left of K(1 - ε) - 1 + (1 + α)ε",
+        "ε",
+        "next term",
+        (Series("2√2/(3(π - 1)) ε^(3/2)", x, leading, "dashed"), Series("seen", x, seen, "points")),
+        log_x=True,
+        log_y=True,
+    )
 
 
 @cache

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any
@@ -13,6 +15,7 @@ from flint import arb
 
 from numerics.correlation_kernel import SeriesKernel, strongest_decorrelation
 from numerics.hermite import HermiteSeries, hermite_series
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.theorems import from_theorem
@@ -139,7 +142,16 @@ def in_scale(settings: Settings) -> Evidence:
     smooth = ("tanh", "sigmoid", "gelu", "silu", "softplus", "elu")
     strengths = [grows(n, centred, "centred α", scales(), settings) for n in smooth]
     peaks = [grows(n, kappa, "κ", scales(), settings) for n in ("tanh", "sigmoid", "softplus")]
-    return conjoin([*strengths, *peaks])
+    together = conjoin([*strengths, *peaks])
+    return replace(together, charts=(_curves(smooth),)) if together.holds else together
+
+
+def _curves(names: Sequence[str]) -> Chart:
+    """The centred α at the scales."""
+    x = tuple(float(Fraction(a)) for a in SCALES)
+    curves = tuple(Series(n, x, tuple(float(centred(n, a, "0")) for a in SCALES)) for n in names)
+    title = "Decorrelation of φ(az)"
+    return Chart(title, "scale a", "centred α", curves, log_x=True, log_y=True)
 
 
 def in_shift(settings: Settings) -> Evidence:
