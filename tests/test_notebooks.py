@@ -25,10 +25,21 @@ def stored(path):
 
 
 def kinds(cells):
-    """For every cell what its outputs are, without their content."""
-    return [
+    """For every cell what its outputs are, without their content.
+
+    What is printed arrives in as many pieces as it takes time: these count as one.
+    """
+    described = [
         [(o["output_type"], o.get("name"), sorted(o.get("data", {}))) for o in cell["outputs"]]
         for cell in cells
+    ]
+    return [
+        [
+            kind
+            for k, kind in enumerate(found)
+            if not (kind[0] == "stream" and kind in found[:k][-1:])
+        ]
+        for found in described
     ]
 
 
