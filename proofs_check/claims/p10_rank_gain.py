@@ -14,6 +14,7 @@ from flint import arb
 from numerics.correlation_kernel import SeriesKernel
 from numerics.hermite import hermite_series
 from numerics.random_layer import effective_ranks, layer_grams, mean_with_interval
+from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
 from proofs_check.networks import Choose, chooser
@@ -88,15 +89,40 @@ def draw(choose: Choose) -> Case:
     return Case(matrix, [w / total for w in raw])
 
 
-def examined(settings: Settings, name: str, says: Says) -> Evidence:
-    """A statement on random matrices in rational numbers."""
+def examined(
+    settings: Settings, name: str, says: Says, charted: Callable[[list[Case]], Chart] | None = None
+) -> Evidence:
+    """A statement on random matrices in rational numbers, and a chart of some of them."""
     count = 5000 if settings.full else 300
     scope = f"{count} random correlation matrices and kernels, rational numbers"
+    cases = []
     for trial in range(count):
         case = draw(chooser(settings.sub_seed("P10", trial)))
         if not says(case):
             return refuted(scope, f"not so: {name}", counterexample=case.counterexample())
-    return holds(Level.OBSERVED, scope, name, figures={"matrices": count})
+        cases.append(case)
+    charts = (charted(cases[:150]),) if charted else ()
+    return holds(Level.OBSERVED, scope, name, figures={"matrices": count}, charts=charts)
+
+
+def ranks(cases: list[Case]) -> Chart:
+    """er₂ after the layer against er₂ before."""
+    squares = [sum((x * x for row in c.matrix for x in row), Fraction(0)) for c in cases]
+    before = [len(c.matrix) ** 2 / s for c, s in zip(cases, squares, strict=True)]
+    after = [r * c.ratio for r, c in zip(before, cases, strict=True)]
+    return _scatter("Effective ranks of random matrices", "er₂(C)", "er₂(K(C))", before, after)
+
+
+def bounded(cases: list[Case]) -> Chart:
+    """The ratio against the bound that is attained for each C and w."""
+    least = [rank_gain_bounds(c.matrix, c.weights[0]).optimal for c in cases]
+    return _scatter("Rank gains", "bound by C and K'(0)", "ratio", least, [c.ratio for c in cases])
+
+
+def _scatter(title: str, x: str, y: str, least: list[Fraction], seen: list[Fraction]) -> Chart:
+    ends = (float(min(least)), float(max(least)))
+    points = Series("seen", tuple(map(float, least)), tuple(map(float, seen)), "points")
+    return Chart(title, x, y, (Series("equal", ends, ends, "dashed"), points))
 
 
 def proved(theorem: Callable[[], Theorem], _: Settings) -> Evidence:
@@ -220,7 +246,7 @@ CLAIMS = (
             Check("proof", partial(proved, rank_gain_theorem)),
             Check(
                 "random matrices",
-                lambda s: examined(s, "the ratio is at least 1", lambda c: c.ratio >= 1),
+                lambda s: examined(s, "the ratio is at least 1", lambda c: c.ratio >= 1, ranks),
             ),
             Check("random layers", finite_widths),
         ),
@@ -311,7 +337,7 @@ CLAIMS = (
             Check("proof", partial(proved, sharp_theorem), "three forms"),
             Check(
                 "random matrices",
-                lambda s: examined(s, "the bounds hold in their order", forms),
+                lambda s: examined(s, "the bounds hold in their order", forms, bounded),
                 "three forms",
             ),
             Check(
