@@ -5,8 +5,11 @@ from functools import partial
 import numpy as np
 import pytest
 
+from numerics.losses import MSE
 from numerics.step_counterexample import find_counterexample
 from numerics.step_invariance import KINDS
+from numerics.tasks import Task
+from numerics.train import train
 from proofs_check.claim import Settings
 from proofs_check.claims.e7_optimizers import CLAIMS, changed, in_float64
 from proofs_check.claims.p7_optimizers import KEPT, UPDATES, broken_law
@@ -14,6 +17,7 @@ from proofs_check.evidence import Verdict
 from proofs_check.optimizer_table import CELLS, MARKS, ROWS, kept_cell, left_cell, markdown
 from theory import optimizer as rules
 from theory.optimizer.continual_backprop import least_useful, utility
+from theory.zoo import mlp
 
 IDLE = ("frozen", "zero")
 BY_ID = {row.id: row for row in ROWS}
@@ -55,6 +59,19 @@ def test_a_wrong_mark_is_seen():
 def test_rounding_that_is_not_rounding_is_seen():
     wrong = replace(BY_ID["noisy-sgd"], marks="kxxxx", id="sgd")
     assert in_float64(wrong, Settings()).verdict is Verdict.REFUTED
+
+
+@pytest.mark.parametrize(("make", "moves"), [(rules.sgd, False), (rules.sam, True)])
+def test_sam_moves_a_unit_that_is_dead_at_the_weights_alone(make, moves):
+    net = mlp([1, 1, 2, 1], "relu")
+    start = {p: np.ones(shape) for p, shape in net.parameter_shapes.items()}
+    start |= {"b1": np.zeros(1), "b2": np.array([0.0, -1.01]), "b3": np.zeros(1)}
+    data = Task("one sample", np.ones((1, 1)), np.zeros((1, 1)))
+    after = train(net, make(), MSE, start, data, steps=1).parameters
+    assert (after["b2"][1] != start["b2"][1]) == moves  # z = -0.01 before the step
+    if moves:
+        hypotheses = {c.id: c.hypotheses for c in CLAIMS}["E7.sam.frozen"]
+        assert any("perturbed" in h for h in hypotheses)
 
 
 def test_classes_keep_what_they_should_and_no_more():
