@@ -23,11 +23,13 @@ from numerics.inertia import (
 from numerics.losses import MSE
 from numerics.spectrum import TransverseBlock, transverse_blocks
 from numerics.systems.ball import Ball
+from numerics.systems.float64 import Float64
 from numerics.systems.rational import Rational
 from numerics.systems.system import Array, NumberSystem
 from numerics.thresholds import largest_eigenvalue, smallest_eigenvalue
 from numerics.train import loss_and_gradient
 from proofs_check.exact_zeros import known_nullity
+from proofs_check.kinks import num_kinks
 from proofs_check.question import function_symbols
 from proofs_check.stability_question import StabilityQuestion, first_clones
 from proofs_check.stability_result import BlockVerdict, Stability
@@ -74,6 +76,7 @@ def stability(
     moved = max(float(np.abs(theta[p] - question.parameters[p]).max()) for p in theta)
     reason = ""
     family: tuple[Eigenvalues, ...]
+    system: NumberSystem = Float64()
     seconds = expected_seconds(net, seen, len(question.task.x))
     if seconds > MAX_SECONDS:
         reason = (
@@ -82,7 +85,8 @@ def stability(
         )
         family = tuple(_observed(block, len(question.task.x)) for block in seen)
     else:
-        family = _certified(question, theta, on_progress)
+        system = _certifying(question)
+        family = _certified(question, theta, system, on_progress)
     verdicts = []
     for k, (block, values) in enumerate(zip(seen, family, strict=True)):
         on_progress(f"signs of block {k + 1} of {len(seen)}")
@@ -99,6 +103,7 @@ def stability(
         largest,
         _gradient_norm(question, theta),
         moved,
+        num_kinks(net, theta, question.task.x, system),
         perf_counter() - start,
         reason,
     )
@@ -115,12 +120,18 @@ def expected_seconds(net: Architecture, blocks: tuple[TransverseBlock, ...], sam
     return counted + products + PROBED * entries * max(probed, default=0)
 
 
-def _certified(
-    question: StabilityQuestion, theta: Mapping[str, Array], on_progress: OnProgress
-) -> tuple[Eigenvalues, ...]:
+def _certifying(question: StabilityQuestion) -> NumberSystem:
     names = set(function_symbols(question.architecture))
     is_rational = names <= RATIONAL_FUNCTIONS and question.loss is MSE
-    system: NumberSystem = Rational() if is_rational else Ball(BITS)
+    return Rational() if is_rational else Ball(BITS)
+
+
+def _certified(
+    question: StabilityQuestion,
+    theta: Mapping[str, Array],
+    system: NumberSystem,
+    on_progress: OnProgress,
+) -> tuple[Eigenvalues, ...]:
     on_progress(f"the Hessian in {system.name}")
     blocks = transverse_blocks(
         question.architecture,
@@ -130,7 +141,7 @@ def _certified(
         question.loss,
         system=system,
     )
-    if is_rational:
+    if isinstance(system, Rational):
         return tuple(
             ExactEigenvalues(b.form, [Fraction(1, int(g)) for g in b.gram]) for b in blocks
         )

@@ -128,6 +128,7 @@ class Stability:
         largest: the same for the largest one.
         gradient: norm of the gradient of the loss with decay: 0 at a point of rest.
         moved: how far entries were moved onto BC, at most.
+        kinks: pre-activations at which a function has no derivative.
         seconds: of work.
         reason: why the counts are only observed, or "".
     """
@@ -139,6 +140,7 @@ class Stability:
     largest: Interval | None
     gradient: float
     moved: float
+    kinks: int
     seconds: float
     reason: str = ""
 
@@ -230,7 +232,8 @@ class Stability:
         """The class in one line, with the right by which it is known."""
         classes = self.classes
         words = classes[0].words if len(classes) == 1 else f"{named(classes)}: signs are undecided"
-        return f"{words} ({LEVELS[self.level]})"
+        kinks = f", one-sided derivatives at {self.kinks} kinks" if self.kinks else ""
+        return f"{words} ({LEVELS[self.level]}{kinks})"
 
     def duration(self) -> str:
         """How long rounding takes to free float64 training, in words."""
@@ -251,6 +254,11 @@ class Stability:
                 f"too, where it differs between clones, after about {self.duration()}"
             )
             told.append("normalisation does not: it acts on perfect clones alike")
+        elif self.steps is not None and self.steps.negative:
+            told.append(
+                f"the steps of {self.method}: gradient flow stays, and {self.steps.negative} "
+                f"directions expand, for their eigenvalues are above {float(self.limit or 0):.6g}"
+            )
         elif self.classes == (StabilityClass.ATTRACTING,):
             told.append(
                 "nothing small, for transverse errors shrink; noise that stays, or a replacement "
@@ -306,6 +314,7 @@ class Stability:
             },
             "freed_by": self.freed_by(),
             "gradient_norm": self.gradient,
+            "kinks": self.kinks,
             "architecture": self.question.architecture.name,
             "parameters": self.question.architecture.num_parameters,
             "point": self.question.where,

@@ -54,6 +54,13 @@ def _meaning(found: Stability) -> list[str]:
         f"{found.gradient:.3g}"
         + ("" if found.gradient < AT_REST else ", so the class is that of this moment")
     )
+    if found.kinks:
+        read = (
+            "are balls around 0: at 0 the loss has no Hessian; derivatives are those of both sides"
+            if found.level == "enclosed"
+            else "are 0: the loss has no Hessian there; derivatives are those from the left"
+        )
+        told.append(f"  kinks        {found.kinks} pre-activations {read}")
     told += _escape_lines(found)
     decay = found.critical_decay
     told.append(
@@ -82,7 +89,7 @@ def _width(found: Stability) -> str:
 def _escape_lines(found: Stability) -> list[str]:
     escape = found.escape
     if escape is None:
-        return ["  escape rate  0: no transverse direction certainly grows"]
+        return ["  escape rate  0: no transverse direction certainly grows under gradient flow"]
     chosen = ", ".join(f"{label} {share:.0%}" for label, share in escape.shares[:SHOWN])
     units = ", ".join(map(str, escape.units))
     return [

@@ -77,6 +77,27 @@ def test_steps_are_judged_at_the_limit_of_the_method():
         assert fast.steps.negative > 0
 
 
+def test_steps_beyond_the_limit_free_what_the_flow_holds():
+    found = asked(decay="3", rate="100")
+    assert found.classes == (StabilityClass.ATTRACTING,)
+    assert found.steps.negative == found.inertia.size
+    told = " ".join(found.freed_by())
+    assert "the steps of gd" in told
+    assert "nothing small" not in told
+
+
+@pytest.mark.parametrize(("bias", "kinks"), [(0.0, 2), (0.25, 0)])
+def test_kinks_are_counted_and_named(tmp_path, bias, kinks):
+    """At x = 0 without a bias both clones are at the kink of ReLU."""
+    weights = save(tmp_path / "w.npz", "mlp:2-2-1:relu", b1=np.full(2, bias))
+    data = str(tmp_path / "d.npz")
+    np.savez(data, x=np.array([[0.0, 0.0], [1.0, 0.5]]), y=np.ones((2, 1)))
+    found = asked("mlp:2-2-1:relu", ["h1=0,1"], parameters=weights, data=data)
+    assert found.kinks == found.as_json()["kinks"] == kinks
+    assert ("kinks" in found.head()) == any("no Hessian" in line for line in lines(found))
+    assert ("kinks" in found.head()) == bool(kinks)
+
+
 def test_dead_units_are_degenerate_and_attract_under_decay(tmp_path):
     weights = save(tmp_path / "w.npz", "mlp:2-2-1:relu", b1=np.full(2, -100.0))
     dead = asked("mlp:2-2-1:relu", ["h1=0,1"], parameters=weights)
