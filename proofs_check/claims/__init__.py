@@ -41,6 +41,7 @@ MODULES: tuple[str, ...] = (
     "proofs_check.claims.n4b_decay",
     "proofs_check.claims.n4c_discrete",
     "proofs_check.claims.n4c_stochastic",
+    "proofs_check.claims.n4c_homogeneous",
     "proofs_check.claims.n4c_degree",
     "proofs_check.claims.n12_escape",
     "proofs_check.claims.n12_rounding",

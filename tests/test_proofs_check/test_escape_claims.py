@@ -9,7 +9,7 @@ from numerics.resting_clones import resting_clones
 from numerics.spectrum import transverse_blocks
 from numerics.tasks import Task
 from proofs_check.claim import Settings
-from proofs_check.claims import n4c_stochastic, n12_prediction
+from proofs_check.claims import n4c_homogeneous, n4c_stochastic, n12_prediction
 from proofs_check.claims.n12_prediction import slope
 from proofs_check.evidence import Level, Verdict
 from theory.partition import make_partition
@@ -51,16 +51,20 @@ def test_derivations_of_scalar_laws(check):
 @pytest.mark.parametrize("seed", [1])
 def test_false_variants_of_scalar_laws_are_refuted(seed):
     settings = Settings(seed=seed)
-    for check in (n4c_stochastic.without_ito, n4c_stochastic.low_threshold):
+    for check in (
+        n4c_stochastic.without_ito,
+        n4c_stochastic.low_threshold,
+        n4c_stochastic.large_steps,
+    ):
         assert check(settings).verdict is Verdict.REFUTED
     assert n4c_stochastic.linear_simulated(settings).holds
     assert n4c_stochastic.well_simulated(settings).holds
 
 
 def test_homogeneous_units_are_proved_with_an_error():
-    found = n4c_stochastic.homogeneous_units(Settings(seed=3))
+    found = n4c_homogeneous.homogeneous_units(Settings(seed=3))
     assert found.level is Level.PROVED_WITH_ERROR
-    assert n4c_stochastic.bounded_units(Settings(seed=3)).verdict is Verdict.REFUTED
+    assert n4c_homogeneous.bounded_units(Settings(seed=3)).verdict is Verdict.REFUTED
 
 
 def test_decay_is_bracketed_and_half_of_it_is_not():
