@@ -103,7 +103,7 @@ def _exact(dag: Dag, partition: AxisPartition, bits: float, seed: int) -> Eviden
 
 def criterion_against_proof(settings: Settings) -> Evidence:
     """The criterion and the exact check on random networks: never different."""
-    trials = 5000 if settings.full else 1000
+    trials = 5000 if settings.full else 300
     bits = 60 + log2(trials) + 0.01
     tally: Counter[str] = Counter()
     found = []
@@ -201,7 +201,7 @@ def equal_in_degrees(settings: Settings) -> Evidence:
 
 def labels_exactly(settings: Settings) -> Evidence:
     """On IE∩OE the gradient is block-constant, and gradients span as many dimensions as pairs."""
-    wanted = 400 if settings.full else 60
+    wanted = 400 if settings.full else 30
     bits = 60 + log2(wanted) + 0.01
     found, labels = [], 0
     for dag, partition, verdict in islice(_driven(settings, "E5c"), wanted):

@@ -33,7 +33,7 @@ def _tied(tying: Tying, partition: AxisPartition, bits: float, seed: int) -> tup
 
 def tying_against_proof(settings: Settings) -> Evidence:
     """Wherever the criterion says kept, the exact check proves it, on IE∩OE and on leaves."""
-    trials = 2000 if settings.full else 200
+    trials = 2000 if settings.full else 80
     bits = 60 + log2(2 * trials) + 0.01
     tally: Counter[str] = Counter()
     found = []

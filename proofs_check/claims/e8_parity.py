@@ -104,7 +104,7 @@ def _equal_without_parity(
 
 
 def _count(settings: Settings, small: int) -> int:
-    return 8 * small if settings.full else small
+    return 20 * small if settings.full else small
 
 
 def uneven_norms(settings: Settings) -> Evidence:
@@ -116,7 +116,7 @@ def uneven_norms(settings: Settings) -> Evidence:
         asked = _asked(base, "h", _widening(choose, is_even=False))
         return _equal_without_parity(*asked, bits, seed)
 
-    return campaign(settings, "E8 uneven", _count(settings, 60), "normalised networks", test)
+    return campaign(settings, "E8 uneven", _count(settings, 24), "normalised networks", test)
 
 
 def even_norms(settings: Settings) -> Evidence:
@@ -130,7 +130,7 @@ def even_norms(settings: Settings) -> Evidence:
         asked = _asked(base, "h", _widening(choose, is_even=is_even))
         return conjoin([question(bits + 1, seed) for question in asked])
 
-    return campaign(settings, "E8 even", _count(settings, 60), "normalised networks", test)
+    return campaign(settings, "E8 even", _count(settings, 24), "normalised networks", test)
 
 
 def softmax_over_clones(settings: Settings) -> Evidence:
@@ -141,7 +141,7 @@ def softmax_over_clones(settings: Settings) -> Evidence:
         asked = _asked(base, "h", _widening(choose, is_even=choose(0, 1) == 0))
         return _equal_without_parity(*asked, bits, seed)
 
-    return campaign(settings, "E8 softmax", _count(settings, 30), "widened softmax layers", test)
+    return campaign(settings, "E8 softmax", _count(settings, 12), "widened softmax layers", test)
 
 
 def _attending(inputs: int, heads: int, width: int, causal: bool) -> Architecture:
@@ -175,7 +175,7 @@ def wider_attention(settings: Settings) -> Evidence:
             asked = _asked(base, "k", _clones(1, 4), {"Q": Fraction(1, 2)})
         return conjoin([question(bits + 1, seed) for question in asked])
 
-    return campaign(settings, "E8 attention", _count(settings, 20), "attention layers", test)
+    return campaign(settings, "E8 attention", _count(settings, 8), "attention layers", test)
 
 
 def uneven_parity(settings: Settings) -> Evidence:

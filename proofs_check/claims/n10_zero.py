@@ -59,7 +59,7 @@ def invariant_exactly(settings: Settings) -> Evidence:
         leaves = leaves_kept(network, partition, bits + 1, seed)
         return conjoin([from_exact(every, network.name), leaves])
 
-    count = 500 if settings.full else 50
+    count = 500 if settings.full else 25
     return campaign(settings, "N10", count, "networks with zero units and φ(0) = 0", test)
 
 

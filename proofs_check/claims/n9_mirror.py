@@ -64,7 +64,7 @@ def leaves_exactly(settings: Settings) -> Evidence:
         network, partition = draw_mirrored(choose)
         return leaves_kept(network, partition, bits, seed)
 
-    count = 500 if settings.full else 60
+    count = 500 if settings.full else 30
     scope = "networks with mirrored clones where φ is odd, other φ elsewhere"
     return campaign(settings, "N9", count, scope, test)
 

@@ -48,7 +48,7 @@ def leaves_exactly(settings: Settings) -> Evidence:
         partition = draw_partition(choose, network)
         return leaves_kept(network, partition, bits, seed)
 
-    count = 1000 if settings.full else 80
+    count = 1000 if settings.full else 40
     return campaign(settings, "P5", count, "networks with random partitions", test)
 
 

@@ -27,7 +27,7 @@ from theory.modules import certify
 
 def agreement(settings: Settings) -> Evidence:
     """What the calculus certifies is proved, on random layered networks; gaps are counted."""
-    trials = 5000 if settings.full else 300
+    trials = 5000 if settings.full else 120
     bits = 60 + log2(trials) + 0.01
     found: list[Comparison] = []
     for trial in range(trials):
