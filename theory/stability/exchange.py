@@ -190,10 +190,11 @@ class ExchangeableDerivation(Shown):
         """The parts, ready to be shown."""
         count = len(self.layer.clones)
         size = len(self.layer.clones[0])
+        times = "once" if count == 2 else f"{count - 1} times"
         own = ", ".join(sympy.latex(self.loss.symbol(e)) for e in self.layer.clones[0])
         statement = (
             rf"The transverse block of {count} equal clones with parameters ${own}$ is $M = "
-            rf"\nabla^2_{{11}}L - \nabla^2_{{12}}L$, of size {size}, {count - 1} times."
+            rf"\nabla^2_{{11}}L - \nabla^2_{{12}}L$, of size {size}, {times}."
         )
         hypotheses = (
             "all clones equal",

@@ -58,10 +58,12 @@ def _splits() -> Outcome:
 def _rayleigh() -> Outcome:
     """η = (1 - λ, -λ) in the copies' weights: λ(1 - λ) over its squared length."""
     share = sympy.Symbol("lambda")
-    value = share * (1 - share) / (share**2 + (1 - share) ** 2)
-    bounds = sympy.Rational(1, 2) - value
-    square = (2 * share - 1) ** 2 / (2 * (share**2 + (1 - share) ** 2))
-    return compare([Equation(r"\tfrac12 - \rho(\lambda)", bounds, square)])
+    length = share**2 + (1 - share) ** 2
+    value = share * (1 - share) / length
+    half = sympy.Rational(1, 2)
+    above = Equation(r"\tfrac12 - \rho(\lambda)", half - value, (2 * share - 1) ** 2 / (2 * length))
+    below = Equation(r"\tfrac12 + \rho(\lambda)", half + value, 1 / (2 * length))
+    return compare([above, below])
 
 
 SPLITTING = Theorem(
@@ -115,11 +117,12 @@ SPLITTING = Theorem(
         ),
         Step(
             r"Per unit length of $\eta = (1-\lambda, -\lambda)$ the curvature is $\rho(\lambda) B$ "
-            r"with $-1 < \rho \le \tfrac12$, greatest for equal copies, which have N3's $M$:",
+            r"with $-\tfrac12 < \rho \le \tfrac12$, greatest for equal copies, which have N3's $M$:",
             (
                 r"\rho(\lambda) = \frac{\lambda(1-\lambda)}{\lambda^2 + (1-\lambda)^2}, \qquad "
                 r"\tfrac12 - \rho(\lambda) = \frac{(2\lambda - 1)^2}{2(\lambda^2 + "
-                r"(1-\lambda)^2)} \ge 0",
+                r"(1-\lambda)^2)} \ge 0, \qquad \tfrac12 + \rho(\lambda) = "
+                r"\frac{1}{2(\lambda^2 + (1-\lambda)^2)} > 0",
             ),
             _rayleigh,
             r"every $\lambda$",
