@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from io import StringIO
 from math import isfinite
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 from proofs_check.errors import EvidenceError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 # Readable on white and on black.
 COLOURS = ("#3f7fd0", "#d9822b", "#2f9e6e", "#c0504d", "#8c6bb1", "#7f7f7f")
@@ -109,11 +111,11 @@ class Chart:
                 )
             else:
                 axes.plot(series.x, series.y, marks, **drawn)
-        if self.log_x:
-            axes.set_xscale("log")
-        if self.log_y:
-            axes.set_yscale("log")
-        axes.set(title=self.title, xlabel=self.x_label, ylabel=self.y_label)
+        for name, axis, is_log in (("x", axes.xaxis, self.log_x), ("y", axes.yaxis, self.log_y)):
+            if is_log:
+                getattr(axes, f"set_{name}scale")("log")
+                _tell_apart(axis, [v for series in self.series for v in getattr(series, name)])
+        axes.set(title=fill(self.title, 56), xlabel=self.x_label, ylabel=self.y_label)
         if any(series.label for series in self.series):
             axes.legend(frameon=False)
 
@@ -139,3 +141,13 @@ class Chart:
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+
+def _tell_apart(axis: Axis, values: list[float]) -> None:
+    """Ticks at 1, 2, 5, 10, … where powers of ten are too few."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+    if max(values) <= 100 * min(values):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.set_minor_formatter(NullFormatter())

@@ -220,7 +220,7 @@ def thousands_of_steps(settings: Settings) -> Evidence:
             return refuted(scope, f"{name}: {np.max(worst):.1e}", figures=figures)
         curves.append(_largest_differences(name, followed))
     chart = Chart(
-        "The quotient of the clones and the base network with block rates",
+        "Clones' quotient and base network with block rates",
         "steps",
         "largest relative difference",
         tuple(curves),

@@ -95,13 +95,12 @@ def computed(settings: Settings) -> Evidence:
         worst = max(worst, difference)
         if len(found) > len(shown):
             shown, dense = tuple(found.tolist()), tuple(expected.tolist())
-    ends = (min(dense), max(dense))
-    chart = Chart(
-        f"Transverse spectrum of one network, {len(shown)} eigenvalues",
-        "eigenvalue of the dense Hessian",
-        "eigenvalue of a block",
-        (Series("equal", ends, ends, "dashed"), Series("seen", dense, shown, "points")),
+    ranks = tuple(float(k) for k in range(1, len(shown) + 1))
+    blocks_and_dense = (
+        Series("of the blocks, n_i - 1 times each", ranks, shown, "dashed"),
+        Series("of the dense Hessian", ranks, dense, "points"),
     )
+    chart = Chart("Transverse spectrum of one network", "rank", "eigenvalue", blocks_and_dense)
     return holds(
         Level.OBSERVED,
         f"{count} random networks",

@@ -105,7 +105,7 @@ def signs(settings: Settings) -> Evidence:
         for what in ("top exponent", "half of its 99.9 % interval")
     )
     chart = Chart(
-        "Label noise repels clones below degree 1 and attracts them above",
+        "Label noise attracts clones above degree 1",
         "degree p",
         "top transverse exponent, a step",
         (

@@ -261,7 +261,7 @@ def _chart(shares: tuple[float, ...], seen: Mapping[Fraction, Sequence[float]]) 
         series.append(Series(f"seen, β = {beta}", shares, tuple(factors), "points"))
         series.append(Series("", grid, moduli, "dashed"))
     return Chart(
-        "Contraction up to the limit 2(1+β)/η: seen, and by the roots (dashed)",
+        "Contraction seen, and by the roots (dashed)",
         "κη / 2(1+β)",
         "factor of a step",
         tuple(series),

@@ -139,13 +139,16 @@ def rational_descent(settings: Settings) -> Evidence:
         return refuted(network.name, "a step changes it otherwise", counterexample=_texts(wrong[0]))
     if not any(d["predicted"] for d in drifts):
         return unknown(network.name, "no unit is alive: the run shows nothing")
-    told, changes = (tuple(float(d[k]) for d in drifts) for k in ("predicted", "change"))
+    live = [d for d in drifts if d["predicted"]]  # a dead unit's E stays
+    told, changes = (tuple(abs(float(d[k])) for d in live) for k in ("predicted", "change"))
     ends = (min(told), max(told))
     chart = Chart(
         "Steps of GD in rational numbers",
-        "predicted: η² E(g)",
-        "change of E",
+        "predicted: |η² E(g)|",
+        "|change of E|",
         (Series("equal", ends, ends, "dashed"), Series("seen", told, changes, "points")),
+        log_x=True,
+        log_y=True,
     )
     return holds(
         Level.OBSERVED,
