@@ -144,10 +144,11 @@ def _leaky(slope: float, activation: Activation, low: Array, high: Array) -> End
         rounded = rounded[1:2]
 
     def branch(z: Array) -> Ends:
-        values = np.where(
-            z > 0, z, np.where(z == 0, 0.0, z * rounded.reshape((-1, *(1,) * z.ndim)))
-        )
-        is_exact = (z >= 0) | (slope == 0)
+        slopes = rounded.reshape((-1, *(1,) * z.ndim))
+        # an end at infinity stands for real numbers: 0 times it is 0
+        products = slopes * np.where((slopes == 0) & np.isinf(z), 0.0, z)
+        values = np.where(z > 0, z, products)
+        is_exact = (z >= 0) | (activation.slope == 0)
         below, above = values.min(axis=0), values.max(axis=0)
         return (
             np.where(is_exact, below, np.nextafter(below, -inf)),

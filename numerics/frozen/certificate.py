@@ -96,7 +96,7 @@ class NotFrozen:
     def __str__(self) -> str:
         axis, index = self.unit
         where = "an input" if self.sample is None else f"sample {self.sample}"
-        value = f"z ≥ {self.pre_activation:.6g}"
+        value = f"z ≥ {self.pre_activation:.6g}" if self.pre_activation else f"z = {self.exact}"
         return f"{axis}[{index}] is not frozen on {self.domain}: at {where}, {value} > 0"
 
     def _repr_html_(self) -> str:

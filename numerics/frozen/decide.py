@@ -118,7 +118,7 @@ def _on_data(
     if low[sample] > 0 and (alive := attack.prove_alive(x[sample])) is not None:
         return _alive(unit, str(data), alive, sample)
     bound = 0.0
-    for open_sample in np.flatnonzero(high > 0).tolist():
+    for open_sample in np.flatnonzero(~(high <= 0)).tolist():
         value = attack.exact_value(x[open_sample])
         if value is None:
             largest, why = float(low.max()), "the sign of z at a sample is within rounding"

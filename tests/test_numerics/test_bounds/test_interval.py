@@ -211,3 +211,8 @@ def test_minima_are_those_of_the_theory():
         with flint.ctx.workprec(100):
             assert FUNCTIONS[name](arb(place[0])) > arb(bottom)
     assert function_range(relu, np.array([-2.0]), np.array([-1.0])) == (np.zeros(1), np.zeros(1))
+
+
+def test_slope_zero_is_relu_at_infinity_too():
+    found = function_range(leaky_relu(0), np.array([-INF, -INF]), np.array([-1.0, INF]))
+    assert [end.tolist() for end in found] == [[0, 0], [0, INF]]

@@ -359,3 +359,14 @@ def test_what_has_no_certificate_is_refused():
         persistent_units(net, {p: w for p, w in weights.items() if p != "b2"}, Box(0.0, 1.0))
     with pytest.raises(ShapeError, match="for inputs"):
         persistent_units(net, weights, Box(np.zeros(3), np.ones(3)))
+
+
+def test_a_unit_alive_by_less_than_rounding_is_shown_in_rational_numbers():
+    net = mlp([1, 1, 1], "relu")
+    weights = {"W1": np.array([[3.0]]), "b1": np.array([-0.3]), "W2": np.ones((1, 1))}
+    outcome = frozen_certificate(
+        net, weights | {"b2": np.zeros(1)}, ("h1", 0), Data(np.array([[0.1]]))
+    )
+    assert isinstance(outcome, NotFrozen)
+    assert outcome.exact == 3 * Fraction(0.1) - Fraction(0.3)
+    assert f"z = {outcome.exact} > 0" in str(outcome)
