@@ -25,6 +25,7 @@ from theory.widening import widen
 
 LOSSES: Mapping[str, Loss] = {loss.name: loss for loss in (MSE, CROSS_ENTROPY)}
 RANDOM_SAMPLES = 32
+RANDOM_NUMBERS = 10**7
 SIZES = 1e-100, 1e100  # of numbers other than 0
 
 
@@ -201,6 +202,11 @@ def _task(
     if data == "random":
         rng = np.random.default_rng((seed, 1))
         count = RANDOM_SAMPLES if samples is None else samples
+        if count * prod(shape) > RANDOM_NUMBERS:
+            raise OptionError(
+                f"--samples {samples}: {count * prod(shape):,} numbers; random data have at most "
+                f"{RANDOM_NUMBERS:,}"
+            )
         x = rng.normal(size=(count, *shape))
         if loss is CROSS_ENTROPY:
             y = np.eye(outputs[0])[rng.integers(outputs[0], size=count)]

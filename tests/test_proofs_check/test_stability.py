@@ -254,6 +254,7 @@ BAD = [
     ([TANH, "--clone", "h1=0,1", "--data", "images"], "random, digits, or a file"),
     ([TANH, "--clone", "h1=0,1", "--data", "none.npz"], "No such file"),
     ([TANH, "--clone", "h1=0,1", "--samples", "0"], "at least one sample"),
+    ([TANH, "--clone", "h1=0,1", "--samples", "1000000000"], "random data have at most"),
     ([TANH, "--clone", "h1=0,1", "--picture", "a.gif"], "the name ends in"),
     ([TANH, "--clone", "h1=0,1", "--zero", "h1:0"], "No such option"),
     (["decoder:8-4-1-4-1-4", "--clone", "d=0,1"], "one axis of outputs"),
