@@ -9,8 +9,8 @@ from latex2mathml.converter import convert
 
 from theory.exposition import row
 
-# Indices and powers as plain text writes them: δ_v, φ'_v, 2^-60.
-_INDEX = re.compile(r"(?<![\w.])([^\W\d_]\d?'{0,2})_(\w{1,6})\b")
+# Indices and powers as plain text writes them: δ_v, δ̂_v, φ'_v, 2^-60.
+_INDEX = re.compile(r"(?<![\w.])([^\W\d_][\u0300-\u036f]?\d?'{0,2})_(\w{1,6})\b")
 _POWER = re.compile(r"(?<![\w.])(\d+)\^(-?)(\d+)\b")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -28,7 +27,7 @@ PACKAGES = ("lop-proofs", "numpy", "scipy", "sympy", "mpmath", "python-flint")
 # What a verdict is called by its level, from strong to weak: the legend of the overview.
 STANDINGS = ("proved", "proved-with-error", "enclosed", "observed", "refuted", "unknown")
 
-_INNERMOST = re.compile(r"\[\s+([^\[\]{}]*?)\s+\]")
+LINE = 88  # characters of a counterexample that stay on a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +111,22 @@ def _words(result: ClaimResult) -> str:
     return "unknown" if result.is_broken else result.evidence.words
 
 
-def _pretty(value: Any) -> str:
-    """JSON with the innermost lists on a line each."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return _INNERMOST.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
+def _pretty(value: Any, margin: str = "") -> str:
+    """JSON with what fits on a line on one, and lists without lists in any case."""
+    short = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, Mapping | list | tuple) or len(margin) + len(short) <= LINE:
+        return short
+    inner = margin + "  "
+    if isinstance(value, Mapping):
+        names = (json.dumps(name, ensure_ascii=False) for name in value)
+        lines = [f"{n}: {_pretty(v, inner)}" for n, v in zip(names, value.values(), strict=True)]
+        first, last = "{}"
+    elif any(isinstance(v, Mapping | list | tuple) for v in value):
+        lines = [_pretty(v, inner) for v in value]
+        first, last = "[]"
+    else:
+        return short
+    return f"{first}\n" + ",\n".join(inner + line for line in lines) + f"\n{margin}{last}"
 
 
 def _figure(value: float | int | str) -> str:

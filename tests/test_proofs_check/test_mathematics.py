@@ -28,6 +28,7 @@ def test_several_lines_are_rows_of_one_table():
     ("text", "shown"),
     [
         ("φ'_v(z_v)", "φ'<sub>v</sub>(z<sub>v</sub>)"),
+        ("δ\u0302_k = √n_k δ_k", "δ\u0302<sub>k</sub> = √n<sub>k</sub> δ<sub>k</sub>"),
         ("error ≤ 2^-60", "error ≤ 2<sup>−60</sup>"),
         ("max_pool and x.data_set", "max_pool and x.data_set"),
         ("costs $5", "costs $5"),
