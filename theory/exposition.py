@@ -9,9 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 
-from theory.proof_step import Step
+from theory.outcome import Outcome, Verdict
+from theory.proof_step import Step, checked
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,22 @@ class Shown(ABC):
 
     def _repr_html_(self) -> str:
         return self.exposition().to_html()
+
+
+class Derived(Shown):
+    """What has steps, and holds if their checks do."""
+
+    steps: tuple[Step, ...]
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What the machine checks of the steps found together."""
+        return checked(self.steps)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether all machine checks hold; the arguments between them are for a reader."""
+        return self.outcome.verdict
 
 
 def row(formula: str) -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
-from theory.exposition import Exposition, Shown
-from theory.outcome import Outcome, Verdict
-from theory.proof_step import Step, checked
+from theory.exposition import Derived, Exposition
+from theory.proof_step import Step
 
 
 @dataclass(frozen=True)
-class Theorem(Shown):
+class Theorem(Derived):
     """A statement with a proof to be read, whose algebra SymPy checks.
 
     Args:
@@ -30,16 +28,6 @@ class Theorem(Shown):
     hypotheses: tuple[str, ...]
     steps: tuple[Step, ...]
     source: str = "new"
-
-    @cached_property
-    def outcome(self) -> Outcome:
-        """What the machine checks found together."""
-        return checked(self.steps)
-
-    @property
-    def verdict(self) -> Verdict:
-        """Whether all machine checks hold; the arguments between them are for a reader."""
-        return self.outcome.verdict
 
     @property
     def num_facts(self) -> int:

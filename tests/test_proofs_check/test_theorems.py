@@ -16,10 +16,11 @@ ARGUMENT = Step("Clones receive the same sum.", ("z_1 &= z_2",))
 
 
 def theorem(*verdicts):
-    steps = [
-        Step(f"step with {verdict}", ("a = b",), lambda v=verdict: Outcome(v, f"it is {v}", 2))
-        for verdict in verdicts
-    ]
+    def checked(verdict):
+        outcome = Outcome(verdict, f"it is {verdict}", 2)
+        return Step(f"step with {verdict}", ("a = b",), lambda: outcome)
+
+    steps = [checked(verdict) for verdict in verdicts]
     return Theorem("N0", "a name", "$a = b$", ("a is real", "b too"), (ARGUMENT, *steps))
 
 

@@ -24,9 +24,8 @@ import sympy
 
 from theory.architecture import Architecture
 from theory.errors import PartitionError
-from theory.exposition import Exposition, Shown
-from theory.outcome import Outcome, Verdict
-from theory.proof_step import Step, checked
+from theory.exposition import Derived, Exposition
+from theory.proof_step import Step
 from theory.stability.explicit_loss import Direction, signals
 from theory.stability.identity import Equation, compare
 from theory.stability.split_network import Source, SplitNetwork
@@ -35,7 +34,7 @@ Form = Callable[[Direction, Direction], sympy.Expr]
 
 
 @dataclass(frozen=True, eq=False)
-class Splitting(Shown):
+class Splitting(Derived):
     """What SymPy's Hessian says at the split of one unit.
 
     Attributes:
@@ -51,16 +50,6 @@ class Splitting(Shown):
     curvature: sympy.Matrix
     gain: sympy.Matrix
     steps: tuple[Step, ...]
-
-    @property
-    def outcome(self) -> Outcome:
-        """All equations together."""
-        return checked(self.steps)
-
-    @property
-    def verdict(self) -> Verdict:
-        """Proved, refuted or unknown."""
-        return self.outcome.verdict
 
     @property
     def shape_factor(self) -> sympy.Matrix:

@@ -15,12 +15,12 @@ import sympy
 
 from theory.architecture import Architecture
 from theory.errors import PartitionError
-from theory.exposition import Exposition, Shown, escaped
+from theory.exposition import Derived, Exposition, escaped
 from theory.invariance.parametrisation import parametrise
 from theory.manifold import Manifold, block_constant
-from theory.outcome import Outcome, Verdict
+from theory.outcome import Outcome
 from theory.partition import Partition
-from theory.proof_step import Step, checked
+from theory.proof_step import Step
 from theory.stability.adapted_basis import CONSTANT_UNIT, Block, adapted_basis, label
 from theory.stability.explicit_loss import Signals, explicit_loss, signals
 from theory.stability.formula import THEOREM, BlockFormula, BlockSignals
@@ -31,7 +31,7 @@ DECAY = sympy.Symbol("lambda")
 
 
 @dataclass(frozen=True, eq=False)
-class TransverseDerivation(Shown):
+class TransverseDerivation(Derived):
     """What SymPy's Hessian says about the formula of the transverse blocks at a kind of point.
 
     Attributes:
@@ -47,16 +47,6 @@ class TransverseDerivation(Shown):
     blocks: tuple[TransverseBlock, ...]
     hypotheses: tuple[str, ...]
     steps: tuple[Step, ...]
-
-    @property
-    def outcome(self) -> Outcome:
-        """All equations together."""
-        return checked(self.steps)
-
-    @property
-    def verdict(self) -> Verdict:
-        """Proved, refuted or unknown."""
-        return self.outcome.verdict
 
     @property
     def statement(self) -> str:
