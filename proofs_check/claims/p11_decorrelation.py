@@ -82,6 +82,15 @@ def gelu_family(settings: Settings) -> Evidence:
     return unknown(scope, detail)
 
 
+def cosine_family(settings: Settings) -> Evidence:
+    """K'(0) of sin(az + π/2), said to depend on a."""
+    weight = exact_hermite("sin", scale=A, shift=sympy.pi / 2).weight(1)
+    scope, detail = "sin(az + π/2)", f"K'(0) = {weight} for every a"
+    if sympy.simplify(sympy.diff(weight, A)) == 0:
+        return refuted(scope, detail, counterexample={"b": "π/2", "K'(0)": str(weight)})
+    return unknown(scope, detail)
+
+
 def limit(settings: Settings) -> Evidence:
     """The rate, proved."""
     return from_theorem(sign_limit_theorem())
@@ -186,7 +195,8 @@ CLAIMS = (
             r"With the variance in the denominator, $\alpha = E\varphi'^2/Var\,\varphi - 1 = K'(1) "
             r"- 1 \ge 1 - K'(0) \ge 0$, and 0 only for affine φ. For $e^{az+b}$, $\sin(az + b)$, "
             r"$\mathrm{erf}(az)$ and $\Phi(az)$, $\alpha$ and $\kappa = \max_{0 \le r \le 1} "
-            r"(r^2 - K(r)^2)$ grow strictly with $a$ and $K'(0)$ falls. For $\tanh(az)$, "
+            r"(r^2 - K(r)^2)$ grow strictly with $a$, and $K'(0)$ falls unless it is 0. For "
+            r"$\tanh(az)$, "
             r"$K \to \frac{2}{\pi}\arcsin r$ uniformly, at distance at most $c(1 + 2\ln 2)/(a - c)$"
             r", $c = \sqrt{2/\pi}$."
         ),
@@ -207,6 +217,9 @@ CLAIMS = (
             ),
             FalseVariant("a rate 1/a²", "1 - V alone is of order 1/a", partial(limit_at, 2)),
             FalseVariant("GELU is an exponential family", "its a_k² mix two powers", gelu_family),
+            FalseVariant(
+                "K'(0) of sin(az + b) falls for every b", "the cosine is even", cosine_family
+            ),
             FalseVariant(
                 "κ grows with a for every φ",
                 "GELU tends to ReLU, which decorrelates less than GELU(2z)",

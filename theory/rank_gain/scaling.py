@@ -68,8 +68,9 @@ def monotone_theorem() -> Theorem:
         name="monotone families",
         statement=(
             "If $a_k^2$ is proportional to $q_k s^k$ with $q_k \\ge 0$, then as s grows α grows, "
-            "$w = K'(0)$ falls, $K(r)$ falls for every $0 < r < 1$, and $\\kappa = \\max_{0 \\le r "
-            "\\le 1} (r^2 - K(r)^2)$ grows, all strictly unless one degree has all the weight. "
+            "$w = K'(0)$ falls unless it is 0 (as for the cosine), $K(r)$ falls for every "
+            "$0 < r < 1$, and $\\kappa = \\max_{0 \\le r \\le 1} (r^2 - K(r)^2)$ grows, all "
+            "strictly unless one degree has all the weight. "
             "This covers $e^{az + b}$ and $\\sin(az + b)$ with $s = a^2$ and every b, $\\Phi(az)$ "
             "with $s = a^2/(1 + a^2)$, $\\mathrm{erf}(az)$ with $s = 2a^2/(1 + 2a^2)$."
         ),
@@ -90,7 +91,8 @@ def monotone_theorem() -> Theorem:
                 facts=(Equal((s * mean.diff(s)).doit(), second - mean**2),),
             ),
             step(
-                "The first weight falls, $s\\,w' = w(1 - m)$ and $m \\ge 1$ (up to $q_1$):",
+                "The first weight falls if $q_1 > 0$, $s\\,w' = w(1 - m)$ and $m \\ge 1$ (up to "
+                "$q_1$):",
                 facts=(Equal((s * w.diff(s)).doit(), w * (1 - mean)),),
             ),
             step(
