@@ -116,7 +116,7 @@ SPLITTING = Theorem(
             r"$G \ne 0$ every split, whatever its shares, is a saddle.",
         ),
         Step(
-            r"Per unit length of $\eta = (1-\lambda, -\lambda)$ the curvature is $\rho(\lambda) B$, "
+            r"The curvature per unit length of $\eta = (1-\lambda, -\lambda)$ is $\rho(\lambda) B$, "
             r"$-\tfrac12 < \rho \le \tfrac12$, greatest for equal copies, which have N3's $M$:",
             (
                 r"\rho(\lambda) = \frac{\lambda(1-\lambda)}{\lambda^2 + (1-\lambda)^2}, \qquad "
