@@ -116,8 +116,8 @@ SPLITTING = Theorem(
             r"$G \ne 0$ every split, whatever its shares, is a saddle.",
         ),
         Step(
-            r"The curvature per unit length of $\eta = (1-\lambda, -\lambda)$ is $\rho(\lambda) B$, "
-            r"$-\tfrac12 < \rho \le \tfrac12$, greatest for equal copies, which have N3's $M$:",
+            r"The curvature per unit length of $\eta = (1-\lambda, -\lambda)$ is $\rho(\lambda) "
+            r"B$, $-\tfrac12 < \rho \le \tfrac12$, greatest for equal copies, which have N3's $M$:",
             (
                 r"\rho(\lambda) = \frac{\lambda(1-\lambda)}{\lambda^2 + (1-\lambda)^2}, \qquad "
                 r"\tfrac12 - \rho(\lambda) = \frac{(2\lambda - 1)^2}{2(\lambda^2 + "
