@@ -35,7 +35,7 @@ contracts: $(VENV)/.installed-dev  ## which package may import which
 	$(VENV)/bin/lint-imports
 
 notebooks: $(VENV)/.installed-test $(VENV)/.installed-notebooks  ## execute every notebook; the stored files stay as they are
-	$(PYTHON) -m pytest -m notebook tests/test_notebooks.py
+	$(PYTHON) -m pytest -m notebook $(PYTEST_FLAGS) tests/test_notebooks.py
 
 wheel: $(VENV)/.installed-dev  ## build the wheel into dist/
 	rm -rf dist
