@@ -56,6 +56,11 @@ def test_a_wrong_mark_is_seen():
     assert left_cell(too_bad, "equitable", 0).verdict is Verdict.PROVED
 
 
+def test_amplified_rounding_is_named_where_it_is_seen():
+    details = [in_float64(BY_ID[name], Settings()).detail for name in ("muon", "sgd")]
+    assert ["amplified" in detail for detail in details] == [True, False]
+
+
 def test_rounding_that_is_not_rounding_is_seen():
     wrong = replace(BY_ID["noisy-sgd"], marks="kxxxx", id="sgd")
     assert in_float64(wrong, Settings()).verdict is Verdict.REFUTED
