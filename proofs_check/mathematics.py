@@ -14,6 +14,12 @@ _INDEX = re.compile(r"(?<![\w.])([^\W\d_][\u0300-\u036f]?\d?'{0,2})_(\w{1,6})\b"
 _POWER = re.compile(r"(?<![\w.])(\d+)\^(-?)(\d+)\b")
 
 
+# A prime is a raised glyph: as a superscript it would be raised twice, and too small to be seen.
+_PRIME = re.compile(r"<msup>(<mi>[^<]*</mi>)<mi>(&#x0203[2-4];)</mi></msup>")
+# The bar of |x| is an infix operator to browsers, with spaces on both sides.
+_BAR = '<mo stretchy="false">&#x0007C;</mo>'
+
+
 def with_formulas(text: str) -> str:
     r"""HTML of plain text with formulas between single dollars.
 
@@ -46,7 +52,8 @@ def formula(latex: str, *, display: bool = False) -> str:
         converted: str = convert(latex, display="block" if display else "inline")
     except Exception:  # the converter raises what its parser happens upon
         return f"<code>{escape(latex)}</code>"
-    return converted
+    primed = _PRIME.sub(r'<mrow>\1<mo lspace="0" rspace="0">\2</mo></mrow>', converted)
+    return primed.replace(_BAR, _BAR.replace(">", ' lspace="0" rspace="0">', 1))
 
 
 def aligned(formulas: tuple[str, ...]) -> str:

@@ -44,6 +44,13 @@ def test_no_text_breaks_the_page(text):
     ElementTree.fromstring(f"<p>{with_formulas(printable)}</p>")
 
 
+def test_primes_are_of_full_size_and_bars_stand_close():
+    shown = ElementTree.fromstring(formula(r"|K'(0)|"))
+    assert shown.find(f".//{MATH}msup") is None
+    signs = [e for e in shown.iter(f"{MATH}mo") if e.text in ("|", "\N{PRIME}")]
+    assert [e.get("lspace") for e in signs] == ["0", "0", "0"]
+
+
 def test_what_cannot_be_converted_is_shown_as_it_is():
     assert formula(r"\left( x") == r"<code>\left( x</code>"
 
