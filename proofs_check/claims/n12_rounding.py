@@ -180,8 +180,8 @@ def slope(settings: Settings) -> Evidence:
         (
             Series(
                 "fitted line",
-                (digits[0], FLOAT64),
-                tuple(line.slope * d + line.constant for d in (digits[0], FLOAT64)),
+                (digits[0], digits[-1]),
+                tuple(line.slope * d + line.constant for d in (digits[0], digits[-1])),
                 "dashed",
             ),
             Series("multiprecision", tuple(digits), tuple(float(s) for s in steps), "points"),
