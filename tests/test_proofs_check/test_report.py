@@ -91,6 +91,7 @@ def test_the_page_says_what_was_found(page):
         "--seed 3",
         "numpy 2",
         "E7 × 8",
+        'aria-label="claims by standing"',
     ):
         assert words in page
     assert "<svg" in page
