@@ -146,6 +146,7 @@ NOTES: tuple[str, ...] = (
     "a frozen unit for M_F, with a zero unit and odd φ for M_0, for all weights, states, data, "
     "adjoints, hyperparameters, schedules and functions φ. Left: the first step from small "
     "numbers, on a network of at most 11 weights.",
+    "M_F under SAM and ASAM: the unit is frozen at their perturbed weights too.",
     "Muon and Shampoo stand for every function of the matrices whose roots they take. Muon's cells "
     "are those of exact arithmetic: rounding in vanishing singular directions grows, and after "
     "1,000 steps float64 has left all sets of clones.",

@@ -69,7 +69,7 @@ def in_random_networks(row: Row, kind: Kind, settings: Settings) -> Evidence:
 def in_float64(row: Row, settings: Settings) -> Evidence:
     """Mini-batch steps in float64 from points of all sets of a row."""
     seed = settings.sub_seed("E7", row.id, "float64") % 2**32
-    steps = 1000 if settings.full or row.id in AMPLIFIES else 300
+    steps = 1000
     drift = float_drift(row.optimizer, row.start, steps=steps, seed=seed, is_masked=row.is_masked)
     figures = {
         f"{row.title}: {SETS[kind]}, float64, {steps} steps": value
