@@ -308,8 +308,8 @@ def tensordot(a: V, b: V, axes: Any = 2) -> V:
             tuple(axis_of(k, v.ndim) for k in (pair if np.ndim(pair) else (pair,)))
             for pair, v in zip(axes, (a, b), strict=True)
         )
-    if len(of_a) != len(of_b):
-        raise TraceError(f"tensordot: axes={axes!r:.60}: as many of a as of b")
+    if len(of_a) != len(of_b) or len(of_a) > min(a.ndim, b.ndim):
+        raise TraceError(f"tensordot: axes={axes!r:.60}: as many of a as of b, which have them")
     left, right = ascii_letters[: a.ndim], list(ascii_letters[a.ndim : a.ndim + b.ndim])
     for k, j in zip(of_a, of_b, strict=True):
         right[j] = left[k]

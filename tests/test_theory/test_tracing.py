@@ -62,6 +62,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "np.split": (lambda w, x: np.split(x, 3), "split: 3 of axis 0 of Traced(4, 2): array split"),
     "np.repeat": (lambda w, x: np.repeat(x, [1, 2, 3], 0), "repeat: [1, 2, 3] for axis 0 of Trac"),
     "np.roll": (lambda w, x: np.roll(x, (1, 2), 0), "roll: shifts (1, 2) for axes (0,): one shi"),
+    "tensordot of three axes": (lambda w, x: np.tensordot(x, w, 3), "tensordot: axes=3: as many"),
     "np.tensordot": (lambda w, x: np.tensordot(x, w, ([0, 1], [0])), "tensordot: axes=([0, 1], [0"),
     "np.max": (lambda w, x: np.max(x[:0]), "max(axis=None) of shape (0, 2): an empty axis has no"),
     "np.linalg.norm": (lambda w, x: np.linalg.norm(x), "np.linalg.norm is not supported"),
