@@ -22,8 +22,8 @@ REPLACED, MATURITY, DECAY = 1e-4, 100, 0.99
 
 
 def ours(x, y, with_replacement, rate=REPLACED):
-    from numerics.continual_backprop import Replacement
-    from numerics.online.learner import OnlineLearner
+    from numerics.continual.backprop import Replacement
+    from numerics.continual.learner import OnlineLearner
 
     learner = OnlineLearner(WIDTHS, "relu", RATE, range(MEMBERS))
     if with_replacement:
@@ -136,7 +136,7 @@ def sequential(x, y):
 
 
 def _draw(layer, member, step):
-    from numerics.continual_backprop import keyed_draws
+    from numerics.continual.backprop import keyed_draws
 
     gain = 2**0.5 if layer < len(WIDTHS) - 2 else 1.0
     return keyed_draws(range(MEMBERS), layer, WIDTHS[layer], WIDTHS[layer + 1], gain)(member, step)
@@ -178,7 +178,7 @@ def rows(steps, rounds, periods):
     import torch
     from threadpoolctl import threadpool_limits
 
-    from numerics.online.bit_flipping import BitFlipping
+    from numerics.continual.bit_flipping import BitFlipping
 
     torch.set_num_threads(1)
     stream = BitFlipping(20, 15, steps, 100, range(MEMBERS))

@@ -18,7 +18,7 @@ from benchmarks.measuring import Row, parser, report, seconds_of
 
 def prove(seed: int) -> None:
     from numerics.exact import prove_invariance
-    from proofs_check.networks import chooser, draw_network, draw_partition
+    from proofs_check.drawing.networks import chooser, draw_network, draw_partition
     from theory.manifold import block_constant, equitable
 
     choose = chooser(seed)

@@ -2,11 +2,11 @@
 
 Escape times: random networks at rest on BC, moved by 1e-6, trained by gradient descent until they
 are 1e-3 away. Critical decay: the same with a pull to the point of rest. The noisy pair
-(`numerics.noisy_pair`): its top transverse exponent in nats a step, by step size and batch size,
-with the standard error over independent paths, gradient descent's beside it; and the distance from
-the manifold after real training. The survey draws single units at minima of random data, clones
-them, and counts where gradient descent leaves and where SGD on single samples, with labels spread
-around their means, has a negative exponent (its 99 % interval lies below 0).
+(`numerics.transverse.noisy_pair`): its top transverse exponent in nats a step, by step size and
+batch size, with the standard error over independent paths, gradient descent's beside it; and the
+distance from the manifold after real training. The survey draws single units at minima of random
+data, clones them, and counts where gradient descent leaves and where SGD on single samples, with
+labels spread around their means, has a negative exponent (its 99 % interval lies below 0).
 
 Run: python -m benchmarks.escape [--quick]
 """
@@ -18,12 +18,12 @@ from math import log
 import numpy as np
 
 from benchmarks.measuring import Row, parser, report
-from numerics.escape import transverse_eigenvalues
 from numerics.losses import MSE
-from numerics.noisy_pair import NoisyPair, noisy_pair
-from numerics.resting_clones import resting_clones
 from numerics.tasks import Task
-from numerics.transverse_dynamics import TransverseDynamics, transverse_exponents
+from numerics.transverse.dynamics import TransverseDynamics, transverse_exponents
+from numerics.transverse.escape import transverse_eigenvalues
+from numerics.transverse.noisy_pair import NoisyPair, noisy_pair
+from numerics.transverse.resting_clones import resting_clones
 from proofs_check.claim import Settings
 from proofs_check.claims import n12_prediction, p9_escape
 from theory.errors import ValueSystemError

@@ -36,7 +36,7 @@ def by_mpmath() -> list[mpmath.mpf]:
 
 
 def measured(rounds: int) -> dict[str, float]:
-    from numerics.hermite import hermite_series
+    from numerics.rank.hermite import hermite_series
 
     found = {}
     for name in ACTIVATIONS:

@@ -17,10 +17,10 @@ BITS = 256
 
 
 def rows(count):
-    from numerics.inertia import EnclosedEigenvalues, ExactEigenvalues
+    from numerics.spectrum.inertia import EnclosedEigenvalues, ExactEigenvalues
     from numerics.systems.ball import Ball
-    from proofs_check.networks import chooser
-    from proofs_check.planted_spectra import draw_planted, rounded_inertia
+    from proofs_check.drawing.networks import chooser
+    from proofs_check.drawing.planted_spectra import draw_planted, rounded_inertia
 
     planted = [draw_planted(chooser(seed)) for seed in range(count)]
     balls = [Ball(BITS).array(p.matrix) for p in planted]

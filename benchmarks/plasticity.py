@@ -16,7 +16,7 @@ CASES = (([20, 30, 30, 14], 10), ([50, 70, 70, 22], 300))  # widths, seconds all
 
 
 def rows(quick: bool) -> list[Row]:
-    from numerics.plasticity import plasticity_dimension
+    from numerics.plasticity.dimension import plasticity_dimension
     from theory.manifold import ambient, equitable
     from theory.partition import make_partition
     from theory.zoo import mlp

@@ -15,9 +15,9 @@ from typing import Literal
 from numerics.exact import ExactResult, prove_invariance
 from numerics.generic import generic_factors, num_samples, pair, total
 from numerics.identity import vanishes
-from proofs_check.layered_networks import LayeredNetwork, draw_layered
-from proofs_check.networks import Choose, chooser
-from proofs_check.shrinking import recorded, smallest
+from proofs_check.drawing.layered_networks import LayeredNetwork, draw_layered
+from proofs_check.drawing.networks import Choose, chooser
+from proofs_check.drawing.shrinking import recorded, smallest
 from theory.backprop import gradient
 from theory.errors import LopError
 from theory.graph import Builder

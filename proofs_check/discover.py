@@ -8,8 +8,8 @@ from math import isinf, prod
 from time import perf_counter
 from typing import Any
 
-from numerics.plasticity import OnProgress, PlasticityResult, plasticity_dimension
-from numerics.span import Adjoints
+from numerics.plasticity.dimension import OnProgress, PlasticityResult, plasticity_dimension
+from numerics.plasticity.span import Adjoints
 from numerics.systems.system import Array
 from proofs_check.errors import OptionError
 from proofs_check.evidence import error_bound
@@ -162,7 +162,7 @@ def discover(
         OptionError: if an option is malformed or comes twice for one axis or unit, or the network
             has more than 50,000 parameters.
         ArraysError: if weights or data do not fit the network, or it has no values.
-        LopError: if the network cannot be used: see :func:`numerics.plasticity`.
+        LopError: if the network cannot be used: see :func:`numerics.plasticity.dimension`.
 
     >>> from theory.zoo import from_name
     >>> for line in discover(from_name("mlp:3-4-4-2"), freezes=["h1:0=2"]).lines()[-3:]:

@@ -9,8 +9,8 @@ from math import inf, log2
 from numerics.exact import ExactResult, prove_invariance
 from numerics.identity import ErrorBound, Identity
 from proofs_check.claim import Settings
+from proofs_check.drawing.networks import Choose, chooser
 from proofs_check.evidence import Evidence, Level, conjoin, holds, refuted, unknown
-from proofs_check.networks import Choose, chooser
 from theory.architecture import Architecture
 from theory.invariance import Proof, Refutation, Unknown, check_invariance, refute
 from theory.manifold import Manifold, block_constant, equitable

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from numerics.plasticity import PlasticityResult
-from numerics.plasticity_spectrum import PlasticitySpectrum, numerical_plasticity
+from numerics.plasticity.dimension import PlasticityResult
+from numerics.plasticity.spectrum import PlasticitySpectrum, numerical_plasticity
 from numerics.systems.float64 import Float64
 from numerics.systems.system import Array
 from proofs_check.errors import ArraysError

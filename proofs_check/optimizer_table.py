@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from numerics.step_counterexample import find_counterexample
-from numerics.step_invariance import KINDS, Kind, Start, prove_kept
+from numerics.steps.counterexample import find_counterexample
+from numerics.steps.invariance import KINDS, Kind, Start, prove_kept
 from proofs_check.evidence import Evidence, Level, refuted, unknown
 from proofs_check.findings import from_identity
 from theory import optimizer as rules

@@ -18,10 +18,10 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from numerics.exact import prove_invariance
-from numerics.span import Adjoints
+from numerics.plasticity.span import Adjoints
 from proofs_check.discover import Discovery, discover
-from proofs_check.layered_networks import LayeredNetwork, draw_layered
-from proofs_check.networks import Choose, draw_network, draw_partition, draw_rationals
+from proofs_check.drawing.layered_networks import LayeredNetwork, draw_layered
+from proofs_check.drawing.networks import Choose, draw_network, draw_partition, draw_rationals
 from theory.architecture import Architecture
 from theory.conserved import Group, Kind
 from theory.errors import ArchitectureError

@@ -10,9 +10,14 @@ import flint
 import sympy
 from flint import arb
 
-from numerics.correlation_kernel import ClosedKernel, Kernel, SeriesKernel, strongest_decorrelation
-from numerics.expression import enclosed
-from numerics.hermite import HermiteSeries, hermite_series
+from numerics.rank.correlation_kernel import (
+    ClosedKernel,
+    Kernel,
+    SeriesKernel,
+    strongest_decorrelation,
+)
+from numerics.rank.expression import enclosed
+from numerics.rank.hermite import HermiteSeries, hermite_series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from theory.rank_gain import exact_hermite

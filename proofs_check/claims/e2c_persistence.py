@@ -22,9 +22,9 @@ from numerics.systems.system import Array
 from numerics.tasks import Task
 from numerics.train import initial_parameters, train
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import campaign, derived, from_exact
-from proofs_check.networks import Choose
 from theory.activation import Activation, activation, leaky_relu, sigmoid, softplus, tanh
 from theory.architecture import Architecture
 from theory.manifold import ambient, frozen

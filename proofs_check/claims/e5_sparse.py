@@ -12,11 +12,11 @@ from random import Random
 from typing import Any
 
 from numerics.exact import prove_invariance
-from numerics.span import gradient_rank
+from numerics.plasticity.span import gradient_rank
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.random_networks import random_dag
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import derived, from_exact, from_refutation, refuted_twice
-from proofs_check.random_networks import random_dag
 from theory.activation import Activation
 from theory.block_pair import BlockPair
 from theory.dag import Dag

@@ -10,9 +10,9 @@ from random import Random
 from numerics.exact import prove_invariance
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.claims.e5_sparse import network_as_json, two_layers
+from proofs_check.drawing.random_networks import random_dag, random_tying
 from proofs_check.evidence import Evidence, Verdict, conjoin, refuted
 from proofs_check.findings import derived, from_exact, refuted_twice
-from proofs_check.random_networks import random_dag, random_tying
 from theory.manifold import units
 from theory.partition import AxisPartition
 from theory.tying import Tying, keeps_equitable_tied

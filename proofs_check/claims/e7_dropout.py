@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from numerics.identity import vanishes
-from numerics.step_invariance import embedded, residuals_of
+from numerics.steps.invariance import embedded, residuals_of
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Verdict
 from proofs_check.findings import from_identity

@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from numerics.losses import MSE
-from numerics.span_methods import METHODS, distance_from_leaf
-from numerics.step_drift import float_drift
-from numerics.step_invariance import KINDS, Kind, prove_kept
+from numerics.steps.drift import float_drift
+from numerics.steps.invariance import KINDS, Kind, prove_kept
+from numerics.steps.span_methods import METHODS, distance_from_leaf
 from numerics.systems.multiprecision import MultiPrecision
 from numerics.systems.system import NumberSystem
 from numerics.tasks import Task
 from numerics.train import train
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose, draw_network, draw_partition
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted
 from proofs_check.findings import campaign, from_identity
-from proofs_check.networks import Choose, draw_network, draw_partition
 from proofs_check.optimizer_table import CELLS, ROWS, SETS, Row, kept_cell, left_cell
 from theory.manifold import block_constant, equitable
 from theory.optimizer import Optimizer, entrywise_rates, muon, noisy_gradients, own_pulls

@@ -12,9 +12,9 @@ import numpy as np
 from numerics.exact import prove_invariance
 from numerics.parity import prove_parity
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose
 from proofs_check.evidence import Evidence, Verdict, conjoin, refuted, unknown
 from proofs_check.findings import campaign, from_exact, from_identity
-from proofs_check.networks import Choose
 from theory.activation import activation
 from theory.architecture import Architecture
 from theory.layers import attention, batch_norm, group_norm, layer_norm, rms_norm, softmax

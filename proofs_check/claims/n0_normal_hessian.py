@@ -11,9 +11,9 @@ import sympy
 
 from numerics.normal_hessian import prove_normal_hessian
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose, draw_network, draw_partition
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted
 from proofs_check.findings import campaign, from_identity
-from proofs_check.networks import Choose, draw_network, draw_partition
 from theory.architecture import Architecture
 from theory.manifold import Manifold, equitable, incoming_equitable
 from theory.manifold.base import SparseVector

@@ -8,8 +8,9 @@ from typing import Any
 from numerics.exact import prove_invariance
 from numerics.generic import generic_factors, num_samples, outer, pair
 from numerics.identity import vanishes
-from numerics.span import gradient_rank
+from numerics.plasticity.span import gradient_rank
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose, chooser, draw_network
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import (
     campaign,
@@ -19,7 +20,6 @@ from proofs_check.findings import (
     leaves_kept,
     refuted_twice,
 )
-from proofs_check.networks import Choose, chooser, draw_network
 from theory.activation import activation, gelu, leaky_relu, relu, silu, tanh
 from theory.architecture import Architecture
 from theory.axis_roles import contracted_axes

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 
 from numerics.losses import MSE
-from numerics.quotient import prove_quotient
-from numerics.quotient_training import Followed, follow
+from numerics.steps.quotient import prove_quotient
+from numerics.steps.quotient_training import Followed, follow
 from numerics.systems.system import Array
 from numerics.tasks import Task
 from numerics.train import train
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose, draw_network, draw_partition
+from proofs_check.drawing.random_networks import random_dag
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import campaign, from_identity
-from proofs_check.networks import Choose, draw_network, draw_partition
-from proofs_check.random_networks import random_dag
 from theory.activation import activation
 from theory.block_pair import block_pairs
 from theory.dag import Dag

@@ -11,13 +11,13 @@ import flint
 import numpy as np
 from flint import arb, fmpq
 
-from numerics.escape import escape_step
 from numerics.flow.events import crossing, distance
 from numerics.flow.solution import Flow
 from numerics.flow.solver import flow
 from numerics.losses import MSE
 from numerics.systems.ball import Ball
 from numerics.tasks import Task
+from numerics.transverse.escape import escape_step
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown

@@ -9,10 +9,10 @@ from math import sqrt
 import numpy as np
 from scipy.special import stdtrit
 
-from numerics.escape_time import escape_steps, escape_time, linear_escape_steps
 from numerics.losses import MSE
-from numerics.resting_clones import RestingClones, resting_clones
 from numerics.systems.system import Array
+from numerics.transverse.escape_time import escape_steps, escape_time, linear_escape_steps
+from numerics.transverse.resting_clones import RestingClones, resting_clones
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from numerics.escape import escape_step, resting_task, transverse_eigenvalues
 from numerics.systems.float64 import Float64
 from numerics.systems.multiprecision import MultiPrecision
 from numerics.systems.system import NumberSystem
 from numerics.tasks import Task
+from numerics.transverse.escape import escape_step, resting_task, transverse_eigenvalues
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from numerics.escape import transverse_eigenvalues
 from numerics.losses import MSE
 from numerics.spectrum import transverse_blocks
 from numerics.spectrum.clone_form import prove_clone_form
 from numerics.tasks import Task
+from numerics.transverse.escape import transverse_eigenvalues
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import chooser, draw_network, draw_partition
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted
 from proofs_check.findings import from_identity
-from proofs_check.networks import chooser, draw_network, draw_partition
 from proofs_check.transverse_form import Network, Reading, blocks_exactly
 from theory.activation import gelu, relu, sigmoid, tanh
 from theory.architecture import Architecture

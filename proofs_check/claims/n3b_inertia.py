@@ -8,13 +8,13 @@ from typing import Any
 
 from flint import fmpq, fmpq_mat
 
-from numerics.inertia import ExactEigenvalues
 from numerics.spectrum import TransverseBlock
+from numerics.spectrum.inertia import ExactEigenvalues
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
-from proofs_check.cloned_points import ClonedPoint, draw_point
+from proofs_check.drawing.cloned_points import ClonedPoint, draw_point
+from proofs_check.drawing.networks import chooser
+from proofs_check.drawing.planted_spectra import draw_planted, rounded_inertia
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted
-from proofs_check.networks import chooser
-from proofs_check.planted_spectra import draw_planted, rounded_inertia
 from proofs_check.theorems import from_theorem
 from theory.stability.inertia import INERTIA
 from theory.stability_class import Inertia

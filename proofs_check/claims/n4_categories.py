@@ -8,9 +8,9 @@ import sympy
 
 from numerics.identity import vanishes
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose, draw_network, draw_partition
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted
 from proofs_check.findings import campaign, from_identity
-from proofs_check.networks import Choose, draw_network, draw_partition
 from proofs_check.theorems import from_outcome, from_theorem
 from theory.architecture import Architecture
 from theory.graph import Builder, Graph

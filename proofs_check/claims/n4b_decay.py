@@ -8,18 +8,18 @@ from typing import Any
 
 from numerics.evaluate import Evaluator
 from numerics.flow.field import DATA, TARGET, field
-from numerics.inertia import EnclosedEigenvalues, ExactEigenvalues
 from numerics.losses import MSE
 from numerics.spectrum import TransverseBlock, transverse_blocks
+from numerics.spectrum.inertia import EnclosedEigenvalues, ExactEigenvalues
+from numerics.spectrum.thresholds import Interval, critical_decay
 from numerics.systems.ball import Ball
 from numerics.systems.objects import ObjectSystem
-from numerics.thresholds import Interval, critical_decay
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.claims.n3b_inertia import exact_block
-from proofs_check.cloned_points import ClonedPoint, draw_point
+from proofs_check.drawing.cloned_points import ClonedPoint, draw_point
+from proofs_check.drawing.networks import chooser
+from proofs_check.drawing.regularised_points import DEGREES, draw_regularised_point, tanh_point
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
-from proofs_check.networks import chooser
-from proofs_check.regularised_points import DEGREES, draw_regularised_point, tanh_point
 from proofs_check.theorems import from_outcome, from_theorem
 from theory.outcome import conjoined
 from theory.partition import make_partition

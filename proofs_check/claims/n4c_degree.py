@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import sympy
 
-from numerics.lyapunov import LyapunovExponents
-from numerics.power_pair import DEGREES, leading_exponents, power_pair_exponents
+from numerics.transverse.lyapunov import LyapunovExponents
+from numerics.transverse.power_pair import DEGREES, leading_exponents, power_pair_exponents
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown

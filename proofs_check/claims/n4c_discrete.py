@@ -11,19 +11,19 @@ import mpmath
 import numpy as np
 import sympy
 
-from numerics.inertia import EnclosedEigenvalues
 from numerics.losses import MSE
 from numerics.spectrum import transverse_blocks
+from numerics.spectrum.inertia import EnclosedEigenvalues
+from numerics.spectrum.thresholds import largest_eigenvalue
 from numerics.systems.ball import Ball
 from numerics.systems.multiprecision import MultiPrecision
 from numerics.systems.objects import exact
 from numerics.tasks import Task
-from numerics.thresholds import largest_eigenvalue
 from numerics.train import train
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.regularised_points import tanh_point
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
-from proofs_check.regularised_points import tanh_point
 from proofs_check.theorems import from_outcome
 from theory.optimizer import Optimizer, heavy_ball, heavy_ball_l2, nesterov, sgd, sgd_l2
 from theory.partition import make_partition

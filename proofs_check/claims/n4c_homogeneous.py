@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from numerics.homogeneous_clones import prove_homogeneous_clones
+from numerics.transverse.homogeneous_clones import prove_homogeneous_clones
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose
 from proofs_check.evidence import Evidence, Verdict
 from proofs_check.findings import campaign, from_identity
-from proofs_check.networks import Choose
 from theory.activation import Activation
 from theory.partition import make_partition
 from theory.zoo import mlp

@@ -8,16 +8,16 @@ from math import log, sqrt
 import numpy as np
 import sympy
 
-from numerics.escape import transverse_eigenvalues
-from numerics.lyapunov import LyapunovExponents
-from numerics.multiplicative_noise import (
+from numerics.transverse.escape import transverse_eigenvalues
+from numerics.transverse.lyapunov import LyapunovExponents
+from numerics.transverse.multiplicative_noise import (
     linear_exponent,
     linear_paths,
     quartic_well_mean_square,
     quartic_well_paths,
     step_exponent,
 )
-from numerics.noisy_pair import LABEL_NOISE, NoisyPair, noisy_pair
+from numerics.transverse.noisy_pair import LABEL_NOISE, NoisyPair, noisy_pair
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
@@ -332,7 +332,7 @@ CLAIMS = (
             "batches of one sample and the same step size has a negative top transverse exponent "
             "and falls back to it, from beside it and from where gradient descent ends."
         ),
-        hypotheses=("the network and data of numerics.noisy_pair", "float64"),
+        hypotheses=("the network and data of numerics.transverse.noisy_pair", "float64"),
         where="new for cloned units; after Chen et al. (NeurIPS 2023)",
         expected=Verdict.UNKNOWN,
         checks=(

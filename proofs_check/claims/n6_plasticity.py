@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from numerics.evaluate import Evaluator
-from numerics.plasticity import PlasticityResult, plasticity_dimension
-from numerics.plasticity_spectrum import numerical_plasticity
-from numerics.span import gradient_graph, gradient_rank
+from numerics.plasticity.dimension import PlasticityResult, plasticity_dimension
+from numerics.plasticity.span import gradient_graph, gradient_rank
+from numerics.plasticity.spectrum import numerical_plasticity
 from numerics.systems.float64 import Float64
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import chooser, draw_partition
 from proofs_check.evidence import Evidence, Level, Verdict, added_errors, holds, refuted, unknown
-from proofs_check.networks import chooser, draw_partition
 from theory.architecture import Architecture
 from theory.layers import attention, batch_norm, layer_norm
 from theory.manifold import Constraint, Manifold, block_constant, equitable

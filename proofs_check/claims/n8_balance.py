@@ -16,9 +16,9 @@ from numerics.systems.objects import exact
 from numerics.systems.rational import Rational
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose, draw_network
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import campaign, from_identity
-from proofs_check.networks import Choose, draw_network
 from theory.activation import exp, leaky_relu, relu
 from theory.architecture import Architecture
 from theory.backprop import gradient

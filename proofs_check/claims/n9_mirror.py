@@ -10,6 +10,7 @@ from numerics.exact import prove_invariance
 from numerics.generic import generic_factors, num_samples, pair
 from numerics.identity import vanishes
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose, draw_network, draw_partition
 from proofs_check.evidence import Evidence, Verdict, conjoin
 from proofs_check.findings import (
     campaign,
@@ -19,7 +20,6 @@ from proofs_check.findings import (
     leaves_kept,
     refuted_twice,
 )
-from proofs_check.networks import Choose, draw_network, draw_partition
 from theory.activation import activation, gelu, relu, sigmoid, tanh
 from theory.architecture import Architecture
 from theory.graph import Builder

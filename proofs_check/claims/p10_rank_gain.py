@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from numerics.correlation_kernel import SeriesKernel
-from numerics.hermite import hermite_series
-from numerics.random_layer import effective_ranks, layer_grams, mean_with_interval
+from numerics.rank.correlation_kernel import SeriesKernel
+from numerics.rank.hermite import hermite_series
+from numerics.rank.random_layer import effective_ranks, layer_grams, mean_with_interval
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose, chooser
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
-from proofs_check.networks import Choose, chooser
 from proofs_check.theorems import from_theorem
 from theory.activation import gelu, relu, tanh
 from theory.rank_gain import (

@@ -10,8 +10,8 @@ import flint
 import sympy
 from flint import arb
 
-from numerics.correlation_kernel import ClosedKernel
-from numerics.expression import enclosed
+from numerics.rank.correlation_kernel import ClosedKernel
+from numerics.rank.expression import enclosed
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown

@@ -13,8 +13,8 @@ import flint
 import sympy
 from flint import arb
 
-from numerics.correlation_kernel import SeriesKernel, strongest_decorrelation
-from numerics.hermite import HermiteSeries, hermite_series
+from numerics.rank.correlation_kernel import SeriesKernel, strongest_decorrelation
+from numerics.rank.hermite import HermiteSeries, hermite_series
 from proofs_check.chart import Chart, Series
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from numerics.exact import prove_invariance
-from numerics.span import gradient_rank
+from numerics.plasticity.span import gradient_rank
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose, draw_network
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
 from proofs_check.findings import campaign, derived, from_exact, refuted_twice
-from proofs_check.networks import Choose, draw_network
 from theory.architecture import Architecture
 from theory.manifold import Manifold, ambient, frozen, trap
 from theory.zoo import mlp

@@ -12,15 +12,15 @@ from numerics.evaluate import Evaluator
 from numerics.identity import vanishes
 from numerics.systems.rational import Rational
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
-from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted
-from proofs_check.findings import campaign, from_identity
-from proofs_check.networks import (
+from proofs_check.drawing.networks import (
     Choose,
     chooser,
     draw_network,
     draw_partition,
     draw_rationals,
 )
+from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted
+from proofs_check.findings import campaign, from_identity
 from theory.activation import activation
 from theory.architecture import Architecture
 from theory.axes import axis_names

@@ -11,9 +11,16 @@ import numpy as np
 
 from numerics.evaluate import Evaluator
 from numerics.parity import prove_parity
-from numerics.span import gradient_rank
+from numerics.plasticity.span import gradient_rank
 from numerics.systems.rational import Rational
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import (
+    Choose,
+    chooser,
+    draw_network,
+    draw_partition,
+    draw_rationals,
+)
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted, unknown
 from proofs_check.findings import (
     campaign,
@@ -22,7 +29,6 @@ from proofs_check.findings import (
     leaves_kept,
     refuted_twice,
 )
-from proofs_check.networks import Choose, chooser, draw_network, draw_partition, draw_rationals
 from theory.activation import activation
 from theory.architecture import Architecture
 from theory.backprop import gradient

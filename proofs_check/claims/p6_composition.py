@@ -16,11 +16,11 @@ from proofs_check.agreement import (
     smallest_error,
 )
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.layered_networks import LayeredNetwork, draw_around, draw_layered
+from proofs_check.drawing.networks import chooser
+from proofs_check.drawing.random_layers import dense
 from proofs_check.evidence import Evidence, Verdict, conjoin, refuted, unknown
 from proofs_check.findings import from_exact
-from proofs_check.layered_networks import LayeredNetwork, draw_around, draw_layered
-from proofs_check.networks import chooser
-from proofs_check.random_layers import dense
 from theory.manifold import incoming_equitable
 from theory.modules import certify
 

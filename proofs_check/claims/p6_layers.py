@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from proofs_check import false_neighbours as false
-from proofs_check import random_images as images
-from proofs_check import random_layers as layers
 from proofs_check.claims.p6_module import Module
+from proofs_check.drawing import false_neighbours as false
+from proofs_check.drawing import random_images as images
+from proofs_check.drawing import random_layers as layers
 
 MODULES = (
     Module(

@@ -9,11 +9,11 @@ from numerics.exact import prove_invariance
 from proofs_check.agreement import manifolds
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
 from proofs_check.claims.p6_composition import first_refuted, forward_half, refuted_by_both
+from proofs_check.drawing.layered_networks import LayeredNetwork, draw_around
+from proofs_check.drawing.networks import Choose, chooser
+from proofs_check.drawing.random_layers import Layer
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, unknown
 from proofs_check.findings import derived, from_exact
-from proofs_check.layered_networks import LayeredNetwork, draw_around
-from proofs_check.networks import Choose, chooser
-from proofs_check.random_layers import Layer
 from theory.errors import GraphError
 from theory.modules import certify
 

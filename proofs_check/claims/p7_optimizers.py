@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import sympy
 
-from numerics.step_invariance import Kind, prove_kept
+from numerics.steps.invariance import Kind, prove_kept
 from proofs_check.claim import Check, Claim, FalseVariant, Settings
+from proofs_check.drawing.networks import Choose, draw_network, draw_partition
 from proofs_check.evidence import Evidence, Level, Verdict, conjoin, holds, refuted
 from proofs_check.findings import campaign, derived, from_identity
-from proofs_check.networks import Choose, draw_network, draw_partition
 from proofs_check.optimizer_table import BITS, ROWS, SETS, kept_cell, left_cell
 from theory.architecture import Architecture
 from theory.manifold import Manifold, block_constant, equitable

@@ -13,9 +13,9 @@ from numerics.systems.rational import Rational
 from numerics.tasks import Task
 from proofs_check.claim import Check, Claim, Settings
 from proofs_check.claims.n3b_inertia import exact_block
-from proofs_check.cloned_points import CUBIC, ClonedPoint, draw_point
+from proofs_check.drawing.cloned_points import CUBIC, ClonedPoint, draw_point
+from proofs_check.drawing.networks import chooser
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
-from proofs_check.networks import chooser
 from theory.partition import make_partition
 from theory.stability.emptiness import EMPTINESS
 from theory.stability_class import StabilityClass, classify

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from numerics.continual_backprop import Replacement
+from numerics.continual.backprop import Replacement
+from numerics.continual.learner import OnlineLearner
 from numerics.exact import prove_invariance
 from numerics.losses import CROSS_ENTROPY, MSE
-from numerics.online.learner import OnlineLearner
 from numerics.systems.system import Array
 from numerics.tasks import Task, digits
 from numerics.train import Weights, initial_parameters, loss_and_gradient, train

@@ -70,14 +70,14 @@ def stability(
     Raises:
         LopError: if the target, an option or a file cannot be used.
     """
-    from proofs_check.stability import stability as classified
-    from proofs_check.stability_question import make_stability_question
-    from proofs_check.stability_words import lines
+    from proofs_check.stability.classification import stability as classified
+    from proofs_check.stability.question import make_stability_question
+    from proofs_check.stability.words import lines
     from proofs_check.target import resolve
 
     check_files(json_file, picture=picture)
     if picture is not None:
-        from proofs_check.spectrum_picture import check_picture
+        from proofs_check.stability.picture import check_picture
 
         check_picture(picture)
     with redirect_stdout(sys.stderr):  # the target's own prints
@@ -95,7 +95,7 @@ def stability(
         )
         found = classified(question, _Ticker())
     if picture is not None:
-        from proofs_check.spectrum_picture import draw_spectrum
+        from proofs_check.stability.picture import draw_spectrum
 
         draw_spectrum(found, picture)
     if json_file != "-":

@@ -1,6 +1,6 @@
 """Bit flipping: an online learner loses plasticity under SGD, and Continual Backprop restores it.
 
-The stream (:mod:`numerics.online.bit_flipping`) is learnt by SGD, one sample a step. Halfway the
+The stream (:mod:`numerics.continual.bit_flipping`) is learnt by SGD, one sample a step. Halfway the
 learner is copied: one copy goes on with SGD, the other with Continual Backprop, on the same
 samples. So what the second half shows is due to the rule and not to the stream.
 """
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numerics.continual_backprop import Replacement
+from numerics.continual.backprop import Replacement
+from numerics.continual.bit_flipping import BitFlipping
+from numerics.continual.learner import OnlineLearner
 from numerics.metrics import dead_units, effective_rank
-from numerics.online.bit_flipping import BitFlipping
-from numerics.online.learner import OnlineLearner
 from numerics.systems.system import Array
 from proofs_check.errors import OptionError
 from proofs_check.experiments.experiment import (

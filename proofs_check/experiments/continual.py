@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numerics.continual_training import ContinualTraining
+from numerics.continual.task_sequences import SEQUENCES
+from numerics.continual.training import ContinualTraining
 from numerics.losses import CROSS_ENTROPY
 from numerics.metrics import dead_units, duplicate_units, effective_rank
 from numerics.systems.system import Array
-from numerics.task_sequences import SEQUENCES
 from proofs_check.errors import OptionError
 from proofs_check.experiments.experiment import (
     Experiment,

@@ -15,7 +15,7 @@ from numerics.exact import CHANNEL, ExactResult, prove_invariance, tangency_grap
 from numerics.identity import REDRAWS
 from numerics.primes import random_primes
 from numerics.systems.prime import PrimeField
-from proofs_check.networks import draw_partition
+from proofs_check.drawing.networks import draw_partition
 from proofs_check.strategies import architectures, partitions
 from tests.test_numerics.dense_gradients import is_tangent
 from tests.test_theory.planted import MUTANTS, plant

@@ -13,12 +13,12 @@ from proofs_check.agreement import compare, draw_case, smallest_error
 from proofs_check.claim import Settings
 from proofs_check.claims import p6_composition
 from proofs_check.claims.p6_layers import MODULES
+from proofs_check.drawing.false_neighbours import independent_masks
+from proofs_check.drawing.layered_networks import draw_around
+from proofs_check.drawing.networks import chooser
+from proofs_check.drawing.random_layers import layer_norm
+from proofs_check.drawing.shrinking import recorded, replayed, smallest
 from proofs_check.evidence import Verdict
-from proofs_check.false_neighbours import independent_masks
-from proofs_check.layered_networks import draw_around
-from proofs_check.networks import chooser
-from proofs_check.random_layers import layer_norm
-from proofs_check.shrinking import recorded, replayed, smallest
 from proofs_check.strategies import layered_networks
 from theory import primitives as known
 from theory.architecture import Architecture

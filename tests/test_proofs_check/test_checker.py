@@ -18,8 +18,8 @@ from numerics.exact import prove_invariance
 from numerics.systems.rational import Rational
 from proofs_check import certificate, checker
 from proofs_check.certificate import make_certificate
-from proofs_check.layered_networks import draw_layered
-from proofs_check.networks import chooser, draw_network, draw_partition
+from proofs_check.drawing.layered_networks import draw_layered
+from proofs_check.drawing.networks import chooser, draw_network, draw_partition
 from tests.test_proofs_check.certified import (
     certified,
     cloned,

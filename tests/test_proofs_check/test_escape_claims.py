@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from numerics.losses import MSE
-from numerics.resting_clones import resting_clones
 from numerics.spectrum import transverse_blocks
 from numerics.tasks import Task
+from numerics.transverse.resting_clones import resting_clones
 from proofs_check.claim import Settings
 from proofs_check.claims import n4c_homogeneous, n4c_stochastic, n12_prediction
 from proofs_check.claims.n12_prediction import slope

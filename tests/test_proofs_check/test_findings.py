@@ -7,6 +7,7 @@ from numerics.exact import prove_invariance
 from numerics.identity import ErrorBound, Identity, vanishes
 from proofs_check import findings
 from proofs_check.claim import Settings
+from proofs_check.drawing.networks import draw_network, draw_partition
 from proofs_check.evidence import Evidence, Level, Verdict, holds, refuted, unknown
 from proofs_check.findings import (
     campaign,
@@ -16,7 +17,6 @@ from proofs_check.findings import (
     from_refutation,
     refuted_twice,
 )
-from proofs_check.networks import draw_network, draw_partition
 from theory.invariance import refute
 from theory.manifold import ambient, equitable, incoming_equitable
 from theory.partition import make_partition

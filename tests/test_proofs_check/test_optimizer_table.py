@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from numerics.losses import MSE
-from numerics.step_counterexample import find_counterexample
-from numerics.step_invariance import KINDS
+from numerics.steps.counterexample import find_counterexample
+from numerics.steps.invariance import KINDS
 from numerics.tasks import Task
 from numerics.train import train
 from proofs_check.claim import Settings

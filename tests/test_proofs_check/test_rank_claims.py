@@ -20,8 +20,8 @@ from proofs_check.claims.p10_rank_gain import (
 )
 from proofs_check.claims.p11_collapse import compared
 from proofs_check.claims.p11_decorrelation import centred, grows
+from proofs_check.drawing.networks import chooser
 from proofs_check.evidence import Level, Verdict
-from proofs_check.networks import chooser
 from proofs_check.theorems import from_theorem
 from theory.rank_gain import rank_gain, rank_gain_theorem
 from theory.rank_gain.proof import Equal, step

@@ -10,17 +10,17 @@ from flint import fmpq, fmpq_mat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numerics.inertia import ExactEigenvalues
 from numerics.losses import MSE
+from numerics.spectrum.inertia import ExactEigenvalues
 from numerics.tasks import Task
 from numerics.train import loss_and_gradient
 from proofs_check.claims.n3b_inertia import exact_block, negative_count, parts
 from proofs_check.claims.n4b_decay import DECAY, slope, with_decay
 from proofs_check.claims.n4c_discrete import BETA, ETA, KAPPA, RULES, growth, step_matrix
 from proofs_check.claims.p8_categories import EXAMPLES
-from proofs_check.cloned_points import CUBIC, draw_point
-from proofs_check.networks import chooser
-from proofs_check.regularised_points import (
+from proofs_check.drawing.cloned_points import CUBIC, draw_point
+from proofs_check.drawing.networks import chooser
+from proofs_check.drawing.regularised_points import (
     DEGREES,
     draw_regularised_point,
     solution,

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 from numerics.exact import prove_invariance
-from proofs_check.networks import ACTIVATIONS, draw_partition
+from proofs_check.drawing.networks import ACTIVATIONS, draw_partition
 from proofs_check.strategies import (
     architectures,
     assert_invariant,

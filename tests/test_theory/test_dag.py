@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from numerics.evaluate import Evaluator
 from numerics.systems.rational import Rational
-from proofs_check.random_networks import random_dag
+from proofs_check.drawing.random_networks import random_dag
 from tests.test_theory.dag_reference import Functions, P, run
 from theory.activation import Activation, tanh
 from theory.backprop import gradient

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from numerics.exact import prove_invariance
-from proofs_check.random_networks import random_dag
+from proofs_check.drawing.random_networks import random_dag
 from tests.test_theory.dag_reference import Functions, P, random_point, residuals, run
 from theory.activation import (
     LAWS,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proofs_check.random_networks import random_dag
+from proofs_check.drawing.random_networks import random_dag
 from theory.activation import activation
 from theory.architecture import Architecture
 from theory.block_pair import CONSTANT, block_pairs

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proofs_check.networks import draw_network, draw_partition, draw_rationals
+from proofs_check.drawing.networks import draw_network, draw_partition, draw_rationals
 from theory.architecture import Architecture
 from theory.errors import ManifoldError
 from theory.partition import AxisPartition

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerics.exact import prove_invariance
-from proofs_check.random_networks import random_dag, random_tying
+from proofs_check.drawing.random_networks import random_dag, random_tying
 from tests.test_theory.dag_reference import Functions, P, random_point, residuals, run
 from theory.activation import Activation
 from theory.dag import Dag

@@ -7,7 +7,7 @@ from numerics.losses import MSE
 from numerics.spectrum import SpectrumError, TransverseOperator, transverse_blocks
 from numerics.systems.float64 import Float64
 from numerics.tasks import Task
-from proofs_check.networks import chooser, draw_network, draw_partition
+from proofs_check.drawing.networks import chooser, draw_network, draw_partition
 from tests.test_numerics.test_spectrum.dense import by_parity, normal_spectrum, repeated
 from theory.activation import activation
 from theory.manifold import equitable

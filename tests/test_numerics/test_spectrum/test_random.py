@@ -8,8 +8,8 @@ import numpy as np
 from numerics.losses import MSE
 from numerics.spectrum import SpectrumError, transverse_blocks
 from numerics.tasks import Task
-from proofs_check.layered_networks import draw_layered
-from proofs_check.networks import chooser, draw_network, draw_partition
+from proofs_check.drawing.layered_networks import draw_layered
+from proofs_check.drawing.networks import chooser, draw_network, draw_partition
 from tests.test_numerics.test_spectrum.dense import by_parity, normal_spectrum, repeated
 from theory.manifold import block_constant
 

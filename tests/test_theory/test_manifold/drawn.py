@@ -5,8 +5,8 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from proofs_check.networks import draw_rationals
-from proofs_check.random_networks import random_dag
+from proofs_check.drawing.networks import draw_rationals
+from proofs_check.drawing.random_networks import random_dag
 from proofs_check.strategies import architectures, partitions, points
 from theory import manifold as tensors
 from theory.manifold import AffineManifold, Constraint, ambient, intersect, units

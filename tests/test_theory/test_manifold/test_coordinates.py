@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numerics.evaluate import Evaluator
 from numerics.exact import tangency_graph
 from numerics.systems.prime import PrimeField
-from proofs_check.networks import draw_rationals
+from proofs_check.drawing.networks import draw_rationals
 from proofs_check.strategies import architectures, partitions, points
 from tests.test_theory.test_manifold.drawn import cloned
 from theory import manifold as tensors

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from numerics.evaluate import Evaluator
 from numerics.systems.rational import Rational
-from proofs_check.networks import draw_rationals
+from proofs_check.drawing.networks import draw_rationals
 from proofs_check.strategies import points
 from tests.test_theory.test_manifold.drawn import manifolds, with_points
 from tests.test_theory.test_manifold.linear_algebra import (

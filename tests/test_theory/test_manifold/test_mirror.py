@@ -9,7 +9,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proofs_check.networks import draw_network, draw_partition, draw_rationals
+from proofs_check.drawing.networks import draw_network, draw_partition, draw_rationals
 from tests.test_theory.test_manifold.linear_algebra import rank
 from theory.activation import tanh
 from theory.architecture import Architecture

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numerics.exact import prove_invariance
-from proofs_check.random_networks import random_dag
+from proofs_check.drawing.random_networks import random_dag
 from proofs_check.strategies import points
 from tests.test_theory.dag_reference import Functions, P, random_point, run
 from tests.test_theory.test_manifold.linear_algebra import rank

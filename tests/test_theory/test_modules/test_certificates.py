@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from numerics.exact import prove_invariance
-from proofs_check.networks import chooser, draw_network, draw_partition, draw_rationals
+from proofs_check.drawing.networks import chooser, draw_network, draw_partition, draw_rationals
 from theory.architecture import Architecture
 from theory.errors import ManifoldError
 from theory.manifold import (

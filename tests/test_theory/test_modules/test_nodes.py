@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proofs_check.layered_networks import draw_layered
-from proofs_check.networks import chooser
+from proofs_check.drawing.layered_networks import draw_layered
+from proofs_check.drawing.networks import chooser
 from tests.test_theory.test_modules.spaces import draw_structure, draw_tensor, is_member
 from tests.test_theory.test_modules.test_rules import numpy_value
 from theory.backprop import gradient

@@ -1,0 +1,1 @@
+"""Learning that goes on: streams, sequences of tasks, Continual Backprop."""

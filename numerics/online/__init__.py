@@ -1,1 +1,0 @@
-"""Learning from a stream, one sample a step."""

@@ -1,0 +1,1 @@
+"""Rank dynamics: Hermite weights and correlation kernels with enclosures, random layers."""

@@ -1,0 +1,1 @@
+"""Steps of optimizers: which sets they keep, proved and watched; clones and their quotient."""

@@ -1,0 +1,1 @@
+"""How training leaves an invariant set, or falls back to it: exponents, times, noise."""

@@ -1,0 +1,1 @@
+"""Random networks and points, drawn choice by choice, for campaigns and for Hypothesis."""

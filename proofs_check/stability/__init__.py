@@ -1,0 +1,1 @@
+"""The command ``lop stability``: the question, certified signs, words and a picture."""
