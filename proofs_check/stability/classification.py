@@ -28,9 +28,9 @@ from numerics.systems.float64 import Float64
 from numerics.systems.rational import Rational
 from numerics.systems.system import Array, NumberSystem
 from numerics.train import loss_and_gradient
-from proofs_check.kinks import num_kinks
 from proofs_check.question import function_symbols
 from proofs_check.stability.exact_zeros import known_nullity
+from proofs_check.stability.kinks import num_kinks
 from proofs_check.stability.question import StabilityQuestion, first_clones
 from proofs_check.stability.result import BlockVerdict, Stability
 from theory.architecture import Architecture
