@@ -56,7 +56,16 @@ def check_distinct(paths: Mapping[str, str | None]) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8: a reader sees the old file or the new one, never a part.
+    """Write ``text`` as UTF-8, as :func:`write_bytes` does.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file: a reader sees the old one or the new one, never a part, also after a crash.
 
     A link keeps pointing where it does; a pipe or a device is written directly.
 
@@ -67,9 +76,9 @@ def write_text(path: str | Path, text: str) -> None:
     file = Path(os.path.realpath(path))
     try:
         if file.exists() and not file.is_file():
-            file.write_text(text, encoding="utf-8")
+            file.write_bytes(content)
         else:
-            _replace(file, text)
+            _replace(file, content)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from None
 
@@ -111,12 +120,14 @@ def read_array(path: str | Path, name: str) -> np.ndarray[Any, Any]:
     return arrays[name]
 
 
-def _replace(file: Path, text: str) -> None:
+def _replace(file: Path, content: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
         # mkstemp closes the file to others; a new file has what the umask leaves.
         temporary.chmod(file.stat().st_mode & 0o777 if file.exists() else 0o666 & ~_umask())
         temporary.replace(file)

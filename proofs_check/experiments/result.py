@@ -13,8 +13,9 @@ import numpy as np
 
 from numerics.systems.system import Array
 from proofs_check.errors import ArraysError
-from proofs_check.experiments.storage import read_arrays, write_arrays, write_bytes
+from proofs_check.experiments.storage import read_arrays, write_arrays
 from proofs_check.experiments.verdict import Finding
+from proofs_check.files import write_text
 from theory.errors import LopError
 from theory.html_table import NUM_SHOWN, html_table
 
@@ -133,7 +134,7 @@ class Result:
         arrays_digest = hashlib.sha256(file.read_bytes()).hexdigest()
         data = {**self.as_json(), "arrays": {"file": file.name, "sha256": arrays_digest}}
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        write_bytes(where / f"{self.name}.json", text.encode())
+        write_text(where / f"{self.name}.json", text)
         return where / f"{self.name}.json"
 
     def plot(self, panels: tuple[str, ...] | None = None) -> Figure:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from numerics.systems.system import Array
-from proofs_check.errors import ArraysError, OutputError
+from proofs_check.errors import ArraysError
+from proofs_check.files import write_bytes
 
 DESCRIPTION = "description"
 
@@ -43,6 +43,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Array], description: Mapping[s
     stream = io.BytesIO()
     packed = {**arrays, DESCRIPTION: np.frombuffer(text.encode(), dtype=np.uint8)}
     np.savez_compressed(stream, allow_pickle=False, **packed)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, stream.getvalue())
 
 
@@ -65,24 +66,3 @@ def read_arrays(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     if digest(arrays, description) != expected:
         raise ArraysError(f"{path}: its arrays do not match their digest: the file was changed")
     return arrays, description
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file in one step, after its content has reached the disk.
-
-    Raises:
-        OutputError: if the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with temporary.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}") from None

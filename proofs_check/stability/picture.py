@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from proofs_check.errors import OptionError, OutputError
+from proofs_check.errors import OptionError
+from proofs_check.files import write_bytes
 from proofs_check.stability.result import Stability
 
 FORMATS = ("png", "svg", "pdf")
@@ -37,18 +37,9 @@ def draw_spectrum(found: Stability, path: str) -> None:
     Raises:
         OutputError: if the file cannot be written.
     """
-    figure = spectrum_figure(found)
-    file = Path(os.path.realpath(path))
-    try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        os.close(handle)
-        try:
-            figure.savefig(name, format=file.suffix[1:].lower())
-            Path(name).replace(file)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}") from None
+    drawn = BytesIO()
+    spectrum_figure(found).savefig(drawn, format=Path(path).suffix[1:].lower())
+    write_bytes(path, drawn.getvalue())
 
 
 def spectrum_figure(found: Stability) -> Any:
