@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TIMEOUT = 300  # seconds for one cell
+TIMEOUT = 120  # seconds for one cell
 PRIVATE = re.compile(r"_(?!_)|__.*(?<!__)$")
 UNREPRODUCIBLE = re.compile(r"\b0x[0-9a-f]{6,}|(?<![\w.])/(?:home|root|tmp|usr|work|Users)/")
 
