@@ -25,6 +25,7 @@ from proofs_check.experiments.experiment import (
     States,
     check_positive,
     member_seeds,
+    under,
 )
 from proofs_check.experiments.result import Curve
 from proofs_check.experiments.verdict import Finding, compare, provided
@@ -105,7 +106,7 @@ def _advance(settings: Settings, seed: int, job: str, stage: int, state: State) 
         settings.bits, settings.slow, settings.period, settings.target_units, seeds
     )
     learners = {
-        arm: _learner(settings, seeds, arm, _under(arm, state))
+        arm: _learner(settings, seeds, arm, under(arm, state))
         for arm in (SGD, SWITCHED)
         if f"{arm}/W0" in state or (arm == SGD and stage == 0)
     }
@@ -144,10 +145,6 @@ def _learner(
     if arm == SWITCHED:
         learner.replace_units(Replacement(settings.replacement, settings.maturity, settings.decay))
     return learner
-
-
-def _under(arm: str, state: State) -> dict[str, Array]:
-    return {k.partition("/")[2]: v for k, v in state.items() if k.startswith(f"{arm}/")}
 
 
 def _curves(settings: Settings, states: States) -> tuple[Curve, ...]:

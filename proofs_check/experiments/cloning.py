@@ -35,6 +35,7 @@ from proofs_check.experiments.experiment import (
     States,
     check_positive,
     member_seeds,
+    under,
 )
 from proofs_check.experiments.noise import masked_mlp, proportional_noise, with_masks
 from proofs_check.experiments.result import Curve
@@ -134,8 +135,7 @@ def _jobs(settings: Settings) -> tuple[Job, ...]:
 def _advance(settings: Settings, seed: int, job: str, stage: int, state: State) -> State:
     if stage == 0:
         return {f"theta/{p}": w for p, w in _trained_base(settings, seed).items()}
-    theta = {k.removeprefix("theta/"): w for k, w in state.items() if k.startswith("theta/")}
-    return {**state, **_arm(settings, seed, job, KINDS[stage - 1], theta)}
+    return {**state, **_arm(settings, seed, job, KINDS[stage - 1], under("theta", state))}
 
 
 def _base(settings: Settings) -> Architecture:

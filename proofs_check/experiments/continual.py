@@ -27,6 +27,7 @@ from proofs_check.experiments.experiment import (
     States,
     check_positive,
     member_seeds,
+    under,
 )
 from proofs_check.experiments.normalised import (
     Norm,
@@ -100,7 +101,7 @@ def _advance(settings: Settings, seed: int, job: str, stage: int, state: State) 
     sequence, seeds = SEQUENCES[name], member_seeds(seed, settings.seeds)
     norm: Norm = {BATCH: "batch", LAYER: "layer"}.get(variant, "none")  # type: ignore[assignment]
     net = normalised_mlp([sequence.inputs, *settings.hidden, sequence.classes], norm)
-    kept = _under("theta", state)
+    kept = under("theta", state)
     training = ContinualTraining(
         net,
         _optimizer(settings, variant),
@@ -108,7 +109,7 @@ def _advance(settings: Settings, seed: int, job: str, stage: int, state: State) 
         kept or he_weights(net, seeds),
         batch_size=settings.batch,
         seeds=seeds,
-        state=_under("state", state),
+        state=under("state", state),
         steps=int(state["steps"]) if state else 0,
     )
     curves = {panel: [state[f"curve/{panel}"]] if state else [] for panel in PANELS}
@@ -150,10 +151,6 @@ def _watched(training: ContinualTraining, variant: str, x: Array, y: Array) -> d
         DEAD: np.mean([dead_units(h).mean(axis=-1) for h in layers], axis=0),
         DUPLICATE: np.mean([duplicate_units(h).mean(axis=-1) for h in layers], axis=0),
     }
-
-
-def _under(prefix: str, state: State) -> dict[str, Array]:
-    return {k.partition("/")[2]: v for k, v in state.items() if k.startswith(f"{prefix}/")}
 
 
 def _curves(settings: Settings, states: States) -> tuple[Curve, ...]:

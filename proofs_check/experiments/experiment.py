@@ -84,6 +84,16 @@ class Experiment:
         return type(self.quick)(**found)
 
 
+def under(prefix: str, state: State) -> dict[str, Array]:
+    """The arrays of a state whose names begin with ``prefix/``, by the rest of their names.
+
+    >>> list(under("theta", {"theta/W1": np.ones(1), "curve/loss": np.ones(1)}))
+    ['W1']
+    """
+    start = f"{prefix}/"
+    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+
+
 def plain(settings: Any) -> dict[str, Any]:
     """Settings as JSON has them."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
