@@ -31,6 +31,15 @@ def _log_softmax(y: Array) -> Array:
     return result
 
 
+def cross_entropy_adjoint(shares: Array, target: Array) -> Array:
+    """∂(mean cross-entropy)/∂y from softmax(y), in any numbers, for targets of any sum.
+
+    Rounded distributions do not add up to 1; the adjoints of a sample do to 0.
+    """
+    result: Array = (target.sum(axis=-1, keepdims=True) * shares - target) / shares.shape[-2]
+    return result
+
+
 MSE = Loss(
     "mse",
     value=lambda y, target: 0.5 * np.square(y - target).sum(axis=-1).mean(axis=-1),
@@ -41,11 +50,6 @@ MSE = Loss(
 CROSS_ENTROPY = Loss(
     "cross-entropy",
     value=lambda y, target: -(target * _log_softmax(y)).sum(axis=-1).mean(axis=-1),
-    adjoint=lambda y, target: (
-        (target.sum(axis=-1, keepdims=True) * np.exp(_log_softmax(y)) - target) / y.shape[-2]
-    ),
+    adjoint=lambda y, target: cross_entropy_adjoint(np.exp(_log_softmax(y)), target),
 )
-"""Mean over samples of -Σ target · log softmax(y); a target is a distribution over the classes.
-
-The adjoint is that of targets of any sum: rounded distributions add up to 1 but for rounding.
-"""
+"""Mean over samples of -Σ target · log softmax(y); a target is a distribution over the classes."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from numerics.losses import CROSS_ENTROPY, Loss
+from numerics.losses import CROSS_ENTROPY, Loss, cross_entropy_adjoint
 from numerics.systems.objects import ObjectSystem
 from numerics.systems.system import Array, NumberSystem
 
@@ -25,8 +25,7 @@ def output_adjoint(loss: Loss, y: Array, target: Array, system: NumberSystem) ->
         if loss is CROSS_ENTROPY and isinstance(system, ObjectSystem):
             powers = np.exp(y)  # floats alone need the shift of the loss
             shares = powers / powers.sum(axis=-1, keepdims=True)
-            # Rounded distributions do not add up to 1, adjoints of a sample do to 0.
-            return np.asarray((target.sum(axis=-1, keepdims=True) * shares - target) / y.shape[-2])
+            return np.asarray(cross_entropy_adjoint(shares, target))
         return np.asarray(loss.adjoint(y, target))
 
 
