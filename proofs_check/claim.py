@@ -140,6 +140,11 @@ class Claim:
                 "a claim names its correction exactly if it is expected to be refuted"
             )
 
+    @property
+    def theorem(self) -> str:
+        """The theorem it belongs to, ``P6`` of ``P6.bias``."""
+        return self.id.partition(".")[0]
+
     def as_json(self) -> dict[str, Any]:
         """The claim as an entry of the list that ``lop claims --json`` writes."""
         return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -78,13 +79,14 @@ def html_report(results: Sequence[ClaimResult], settings: Settings, provenance: 
         "pretty": _pretty,
     }
     groups = [
-        (head, list(members)) for head, members in groupby(results, key=lambda r: _head(r.claim.id))
+        (theorem, list(members))
+        for theorem, members in groupby(results, key=lambda r: r.claim.theorem)
     ]
-    counts = {name: sum(standing(r) == name for r in results) for name in STANDINGS}
+    tally = Counter(map(standing, results))
     return environment.get_template("report.html").render(
         results=results,
         groups=groups,
-        counts=counts,
+        counts={name: tally[name] for name in STANDINGS},
         standing=standing,
         settings=settings,
         provenance=provenance,
@@ -101,10 +103,6 @@ def standing(result: ClaimResult) -> str:
         return "unknown"
     level: Level = result.evidence.level
     return level.name.lower().replace("_", "-")
-
-
-def _head(claim_id: str) -> str:
-    return claim_id.partition(".")[0]
 
 
 def _words(result: ClaimResult) -> str:

@@ -78,14 +78,10 @@ def load_claims(modules: tuple[str, ...] = MODULES) -> tuple[Claim, ...]:
         for claim in import_module(module).CLAIMS:
             if claim.id in claims:
                 raise ClaimError(f"{module}: there is a claim {claim.id} already")
-            if _head(claim) not in THEORY_ORDER:
+            if claim.theorem not in THEORY_ORDER:
                 raise ClaimError(f"{module}: claim {claim.id} has no place in THEORY_ORDER")
             claims[claim.id] = claim
     for claim in claims.values():
         if claim.corrected_by is not None and claim.corrected_by not in claims:
             raise ClaimError(f"{claim.id}: corrected_by={claim.corrected_by!r}: no such claim")
-    return tuple(sorted(claims.values(), key=lambda claim: THEORY_ORDER.index(_head(claim))))
-
-
-def _head(claim: Claim) -> str:
-    return claim.id.partition(".")[0]
+    return tuple(sorted(claims.values(), key=lambda claim: THEORY_ORDER.index(claim.theorem)))

@@ -51,7 +51,6 @@ def verify(
     from proofs_check.display import progress, show_evidence, show_results
     from proofs_check.files import write_text
     from proofs_check.junit import junit_xml
-    from proofs_check.report import html_report, provenance
     from proofs_check.runner import run_claims
 
     check_files(json_file, html=html, junit=junit)
@@ -66,6 +65,8 @@ def verify(
         show_results(results)
     write_json(json_file, [result.as_json() for result in results])
     if html is not None:
+        from proofs_check.report import html_report, provenance
+
         write_text(html, html_report(results, settings, provenance(_now(), seconds)))
     if junit is not None:
         write_text(junit, junit_xml(results))
