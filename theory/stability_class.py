@@ -146,11 +146,6 @@ class StabilityClass(Enum):
         """What the class means, for a flow without decay."""
         return _WORDS[self]
 
-    @property
-    def is_strict(self) -> bool:
-        """Whether linearisation decides: attracting or repelling, without a neutral direction."""
-        return self in (StabilityClass.ATTRACTING, StabilityClass.REPELLING)
-
     def __or__(self, other: StabilityClass) -> StabilityClass:
         """The join: the class of a direct sum."""
         return _of_signs(self.signs | other.signs)
