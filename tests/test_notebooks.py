@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,8 @@ def kinds(cells):
     return [
         [
             kind
-            for k, kind in enumerate(found)
-            if not (kind[0] == "stream" and kind in found[:k][-1:])
+            for before, kind in pairwise([("", None, []), *found])
+            if kind[0] != "stream" or kind != before
         ]
         for found in described
     ]
